@@ -1,0 +1,42 @@
+SHELL := /bin/bash -euo pipefail
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+PINNED := --no-deps --require-hashes -r requirements.lock
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo up test check lock bench
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## the whole service on sample data         ARGS="--exit --json"
+	@$(BIN)/comms demo $(ARGS)
+
+up: .venv/ready ## server, worker, mail catcher, API; your data   ARGS="--json"
+	@$(BIN)/comms up $(ARGS)
+
+test: .venv/ready ## every test, on SQLite and PostgreSQL        ARGS="-k slots"
+	@$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+check: .venv/ready ## format, lint, types, import contracts, generated files
+	@$(BIN)/ruff format --check --quiet . || { echo "fix with: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/comms docs check
+
+lock: .venv/ready ## renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade \
+	    --no-emit-package setuptools --all-extras --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+
+bench: .venv/ready ## measurements, side by side                 ARGS="slots"
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	@echo "Setting up .venv (once) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) install uv && $(BIN)/uv pip install --quiet --python $(BIN)/python $(PINNED) || $(PIP) install $(PINNED)
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,37 @@
+"""The one place that picks concrete parts from settings; everything below is handed what it needs."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from sqlalchemy import Engine
+
+from comms.config import Settings, get_config
+from comms.ports import EmailSender
+from comms.store.database import require_current
+from comms.store.engines import make_engine
+from comms.store.session import Sessions, make_sessions
+
+
+@cache
+def engine() -> Engine:
+    """The process's engine; DatabaseNotReady when the schema is missing or another version's."""
+    made = make_engine(get_config().database_url)
+    require_current(made)
+    return made
+
+
+@cache
+def sessions() -> Sessions:
+    return make_sessions(engine())
+
+
+def settings() -> Settings:
+    return get_config()
+
+
+def email_sender() -> EmailSender:
+    """The relay of the settings."""
+    from comms.gateways.smtp import SmtpSender
+
+    return SmtpSender(get_config().get_smtp_settings())

@@ -1,0 +1,31 @@
+"""`comms …`: the one command line. Every command opens its unit of work here and calls one service."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from comms.cli import db
+from comms.cli.output import errors
+from comms.errors import CommsError
+
+app = typer.Typer(
+    name="comms",
+    help="Writes to therapists, records their answers and books calls: at most one contact a week.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(db.app, name="db")
+
+
+def main() -> None:
+    """Run a command; what is raised by name becomes one line on stderr and exit code 1."""
+    try:
+        app()
+    except CommsError as error:
+        for line in str(error).splitlines():
+            errors.print(f"[bold red]{error.code}[/]: ", end="")
+            errors.print(line, markup=False)
+        sys.exit(1)

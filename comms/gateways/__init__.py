@@ -1,0 +1,1 @@
+"""The network: SMTP, Kafka, the platform. No rows and no decisions."""

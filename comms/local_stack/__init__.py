@@ -1,0 +1,1 @@
+"""The supervisor behind `comms up` and `comms demo`."""

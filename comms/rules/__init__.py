@@ -1,0 +1,1 @@
+"""Business decisions: pure functions of the standard library, `now` always an argument."""

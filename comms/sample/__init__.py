@@ -1,0 +1,1 @@
+"""A seeded generator for a lifelike data set."""

@@ -1,0 +1,1 @@
+"""Use cases: load, ask a rule, change rows, add an outbox event."""

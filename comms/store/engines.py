@@ -1,0 +1,97 @@
+"""What differs between SQLite and PostgreSQL: connecting, beginning to write, claiming rows, the clock, upserts."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.orm import Session
+
+from comms.errors import BadInput
+
+BUSY_TIMEOUT_MS = 30_000
+MAX_KEYS = 10_000
+"""Keys in one statement: SQLite binds at most 32,766 values, and a key takes three."""
+
+
+def normalise_url(url: str) -> URL:
+    """Accept `postgres://` and `postgresql://` for psycopg2, and SQLite; BadInput for anything else."""
+    for short in ("postgres://", "postgresql://"):
+        if url.startswith(short):
+            url = "postgresql+psycopg2://" + url.removeprefix(short)
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise BadInput("not a database URL", where="DATABASE_URL") from error
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise BadInput("only sqlite and postgresql are supported", where="DATABASE_URL")
+    return parsed
+
+
+def make_engine(url: str | URL) -> Engine:
+    """Make the process's engine. A SQLite file is not created here; its absence is an error at the first use."""
+    parsed = normalise_url(url) if isinstance(url, str) else url
+    return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself; `_begin` does
+        for pragma in (
+            "journal_mode=WAL",
+            "foreign_keys=ON",
+            "synchronous=FULL",
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("comms_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    limits = "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        connect_args={"connect_timeout": 10, "options": f"{limits} -c timezone=UTC"},
+    )
+
+
+def begin_writing(session: Session) -> None:
+    """Take SQLite's only writer lock before the first read, so that no read grows stale under a later write."""
+    if not session.in_transaction():
+        session.connection(execution_options={"comms_writes": True})
+
+
+def for_claim(session: Session, query: Select[Any]) -> Select[Any]:
+    """Let several workers claim different rows at once: SKIP LOCKED, or nothing where there is one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        return query.with_for_update(skip_locked=True)
+    return query
+
+
+def clock(session: Session) -> datetime:
+    """Tell the time as every process sees it: PostgreSQL's clock, or this machine's with SQLite."""
+    if session.get_bind().dialect.name == "postgresql":
+        now: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return now.astimezone(UTC)
+    return datetime.now(UTC)
+
+
+def insert_for(session: Session) -> Any:
+    """Return the `insert` of the session's dialect, for its ON CONFLICT clauses (one API in both)."""
+    name = session.get_bind().dialect.name
+    return importlib.import_module(f"sqlalchemy.dialects.{name}").insert

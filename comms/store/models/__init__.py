@@ -1,0 +1,35 @@
+"""The tables. One file per subject; import them from here."""
+
+from comms.store.models.base import Base, BigId, UtcDateTime
+from comms.store.models.calls import CallCell, PhoneCall, PhoneCallBatch, PhoneCallEmail
+from comms.store.models.contacts import ContactEntry, ContactState, Suppression
+from comms.store.models.emails import DeliveryAttempt, Email, EmailBatch
+from comms.store.models.events import InboxEvent, OutboxEvent
+from comms.store.models.facts import Patient, PlacementRequest, Therapist
+from comms.store.models.operations import AuditEntry, JobRun, PlanDecision, StaffItem, StaffSetting
+
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "BigId",
+    "CallCell",
+    "ContactEntry",
+    "ContactState",
+    "DeliveryAttempt",
+    "Email",
+    "EmailBatch",
+    "InboxEvent",
+    "JobRun",
+    "OutboxEvent",
+    "Patient",
+    "PhoneCall",
+    "PhoneCallBatch",
+    "PhoneCallEmail",
+    "PlacementRequest",
+    "PlanDecision",
+    "StaffItem",
+    "StaffSetting",
+    "Suppression",
+    "Therapist",
+    "UtcDateTime",
+]

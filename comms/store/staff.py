@@ -1,0 +1,96 @@
+"""The staff list and the audit log: what needs a person, and what persons did."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
+
+from comms.store.engines import insert_for
+from comms.store.models import AuditEntry, StaffItem
+
+REASONS = {
+    "email_in_doubt": "resolve",
+    "email_failed": "requeue or cancel",
+    "no_slot": "calls schedule, or close",
+    "tries_used_up": "close",
+    "outcome_missing": "respond",
+    "needs_follow_up": "respond",
+    "phone_hours_unreadable": "import the hours anew",
+    "channel_misconfigured": "resume",
+    "letter_not_rendered": "mend the data or the template",
+}
+"""Every reason of the list, with the verb that ends it."""
+
+
+def raise_item(
+    session: Session,
+    subject_type: str,
+    subject_id: int,
+    reason: str,
+    now: datetime,
+    *,
+    therapist_id: int | None = None,
+    details: dict[str, Any] | None = None,
+    shown_from: datetime | None = None,
+) -> None:
+    """Put something on the staff list; doing it again while it stands there changes nothing."""
+    assert reason in REASONS, reason
+    row = {
+        "subject_type": subject_type,
+        "subject_id": subject_id,
+        "reason": reason,
+        "therapist_id": therapist_id,
+        "details": details,
+        "since": now,
+        "shown_from": shown_from or now,
+    }
+    session.execute(insert_for(session)(StaffItem).values(row).on_conflict_do_nothing())
+
+
+def resolve_items(
+    session: Session,
+    subject_type: str,
+    subject_ids: Collection[int],
+    now: datetime,
+    by: str,
+    reasons: Collection[str] | None = None,
+) -> int:
+    """Take things off the list (all reasons unless some are named); return how many were on it."""
+    done = update(StaffItem).where(
+        StaffItem.subject_type == subject_type,
+        StaffItem.subject_id.in_(sorted(subject_ids)),
+        StaffItem.resolved_at.is_(None),
+    )
+    if reasons is not None:
+        done = done.where(StaffItem.reason.in_(sorted(reasons)))
+    changed = session.execute(
+        done.values(resolved_at=now, resolved_by=by)
+        .returning(StaffItem.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(changed.all())
+
+
+def audit(
+    session: Session,
+    actor: str,
+    action: str,
+    subject_type: str,
+    subject_id: int | None,
+    now: datetime,
+    **details: Any,
+) -> None:
+    """Record who did what to which row; `details` are ids, codes, and the reason a person gave."""
+    row = {
+        "at": now,
+        "actor": actor,
+        "action": action,
+        "subject_type": subject_type,
+        "subject_id": subject_id,
+        "details": details or None,
+    }
+    session.execute(insert(AuditEntry), [row])

@@ -1,0 +1,1 @@
+"""Prefect flows: order and limits, nothing else."""

@@ -1,0 +1,83 @@
+"""The database of the tests: every test that asks for `sessions` runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from comms.store.database import upgrade
+from comms.store.engines import make_engine
+from comms.store.models import Base
+from comms.store.session import Sessions, make_sessions
+from tests.servers.postgres import database, postgres_server
+
+os.environ.pop("DATABASE_URL", None)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a PostgreSQL server's maintenance database; one server per test process."""
+    with postgres_server(tmp_path_factory.mktemp("pg")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_engine(postgres: str) -> Iterator[Engine]:
+    with database(postgres) as url:
+        engine = make_engine(url)
+        upgrade(engine)
+        yield engine
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file; tests copy it."""
+    path = tmp_path_factory.mktemp("sqlite") / "empty.db"
+    engine = make_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """A migrated database without a row, on each engine in turn."""
+    found: Engine = request.getfixturevalue(f"empty_{request.param}")
+    return found
+
+
+@pytest.fixture
+def empty_sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
+    path = tmp_path / "comms.db"
+    shutil.copy(sqlite_template, path)
+    engine = make_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def empty_postgresql(postgres_engine: Engine) -> Iterator[Engine]:
+    yield postgres_engine
+    postgres_engine.dispose()
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with postgres_engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+
+
+@pytest.fixture
+def sessions(engine: Engine) -> Sessions:
+    return make_sessions(engine)
+
+
+@pytest.fixture
+def database_url(engine: Engine) -> str:
+    """For child processes."""
+    return engine.url.render_as_string(hide_password=False)

