@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +51,26 @@ def raise_item(
     session.execute(insert_for(session)(StaffItem).values(row).on_conflict_do_nothing())
 
 
+def raise_items(
+    session: Session,
+    subject_type: str,
+    details: Mapping[int, dict[str, Any] | None],
+    reason: str,
+    now: datetime,
+    *,
+    therapist_id: int | None = None,
+) -> None:
+    """Put many things of one kind on the staff list, {subject id: details}; those that stand there stay as they are."""
+    assert reason in REASONS, reason
+    common = {"subject_type": subject_type, "reason": reason, "therapist_id": therapist_id}
+    rows = [
+        common | {"subject_id": id_, "details": known, "since": now, "shown_from": now}
+        for id_, known in sorted(details.items())
+    ]
+    if rows:
+        session.execute(insert_for(session)(StaffItem).values(rows).on_conflict_do_nothing())
+
+
 def resolve_items(
     session: Session,
     subject_type: str,
@@ -73,6 +93,12 @@ def resolve_items(
         .execution_options(synchronize_session=False)
     )
     return len(changed.all())
+
+
+def resolve_reason(session: Session, reason: str, now: datetime, by: str) -> None:
+    """Take everything with this reason off the list, whatever its subject."""
+    standing = update(StaffItem).where(StaffItem.reason == reason, StaffItem.resolved_at.is_(None))
+    session.execute(standing.values(resolved_at=now, resolved_by=by).execution_options(synchronize_session=False))
 
 
 def audit(
