@@ -1,0 +1,113 @@
+"""What no single setting can tell: settings that contradict each other, and what is unsafe in production.
+
+Every check returns lines of the form `NAME: what is wrong; what to do`, without any value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from comms.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from comms.config.settings import Settings
+
+SAMPLE_DOMAIN = re.compile(r"(^|[@.])((example|test|invalid)|example\.(org|com|net|de))$", re.IGNORECASE)
+SAMPLE_TEXT = re.compile(
+    r"^$|^<.*>$|^your[-_ ]|change[-_ ]?me|\(beispiel\)|impressum folgt|^(password|passwort|secret)$", re.IGNORECASE
+)
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """Say which settings cannot work together, anywhere."""
+    return [*_lease(settings), *_tls(settings), *_calls(settings)]
+
+
+def _lease(settings: Settings) -> list[str]:
+    longest = settings.smtp_connect_timeout + 4 * settings.smtp_command_timeout + settings.smtp_content_timeout
+    if settings.lease_seconds > longest:
+        return []
+    return [f"COMMS_LEASE_SECONDS: one letter may take {longest:.0f} s by the SMTP timeouts; make it longer"]
+
+
+def _tls(settings: Settings) -> list[str]:
+    if settings.smtp_use_tls and settings.smtp_security == "none":
+        return ["SMTP_SECURITY: none contradicts SMTP_USE_TLS=true; remove one of them"]
+    return []
+
+
+def _calls(settings: Settings) -> list[str]:
+    try:
+        policy = settings.call_policy()
+    except ConfigurationError as error:
+        return error.faults
+    if policy.lead >= policy.look_ahead:
+        return [
+            "COMMS_CALL_LEAD_MINUTES: no call fits before COMMS_CALL_LOOK_AHEAD_DAYS ends; make one of them smaller"
+        ]
+    return []
+
+
+def dangers(settings: Settings) -> list[str]:
+    """Say what must not go into production."""
+    return [*_placeholders(settings), *_footer(settings), *_plaintext(settings)]
+
+
+def _placeholders(settings: Settings) -> list[str]:
+    domains = {
+        "SMTP_HOST": settings.smtp_host,
+        "EMAIL_SENDER": settings.email_sender,
+        "COMMS_REPLY_TO": settings.reply_to,
+        "COMMS_UNSUBSCRIBE": settings.unsubscribe,
+    }
+    texts = {"EMAIL_SENDER_NAME": settings.email_sender_name, "COMMS_ORGANISATION": settings.organisation}
+    passwords = {
+        "DATABASE_URL": _password_in(settings.database_url),
+        "SMTP_PASSWORD": settings.smtp_password.get_secret_value(),
+    }
+    found = [name for name, value in domains.items() if SAMPLE_DOMAIN.search(value)]
+    found += [name for name, value in texts.items() if SAMPLE_TEXT.search(value.strip())]
+    found += [name for name, value in passwords.items() if value and SAMPLE_TEXT.search(value)]
+    return [f"{name}: still a placeholder; set the real one" for name in found]
+
+
+def _password_in(url: str) -> str:
+    found = re.match(r"[^:/]+://[^:/@]*:(?P<password>[^@]*)@", url)
+    return found["password"] if found else ""
+
+
+def _footer(settings: Settings) -> list[str]:
+    footer = settings.legal_footer.strip()
+    if not footer:
+        return ["COMMS_LEGAL_FOOTER: missing; every letter needs an imprint"]
+    if SAMPLE_TEXT.search(footer):
+        return ["COMMS_LEGAL_FOOTER: still a placeholder; set the real one"]
+    return []
+
+
+def _plaintext(settings: Settings) -> list[str]:
+    if settings.smtp_security != "none" or _is_loopback(settings.smtp_host):
+        return []
+    return ["SMTP_SECURITY: mail without TLS to another machine; set starttls or tls"]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def misspelt(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Say which names are nearly those of settings and would be overlooked without a word."""
+    settings = set(known)
+    found = []
+    for name in sorted({name.upper() for name in names} - settings):
+        near = get_close_matches(name, settings, n=1, cutoff=0.9) if name.startswith(("COMMS_", "SMTP_")) else []
+        if near and name.removesuffix("_FILE") not in settings:
+            found.append(f"{name}: there is no such setting; do you mean {near[0]}?")
+    return found
