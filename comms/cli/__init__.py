@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from comms.cli import db
+from comms.cli import db, docs
 from comms.cli.output import errors
 from comms.errors import CommsError
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(db.app, name="db")
+app.add_typer(docs.app, name="docs")
 
 
 def main() -> None:

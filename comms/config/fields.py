@@ -85,11 +85,12 @@ def _database(url: str) -> str:
     return url
 
 
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Folder = Annotated[Path, AfterValidator(_absolute), AfterValidator(_folder)]
-File = Annotated[Path, AfterValidator(_absolute), AfterValidator(_file)]
-OneLine = Annotated[str, AfterValidator(_one_line)]
-Address = Annotated[str, AfterValidator(_address)]
-Host = Annotated[str, AfterValidator(_host)]
-DatabaseUrl = Annotated[str, AfterValidator(_database)]
+# the text tells people what is allowed (`docs/settings.md`)
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), "a time zone name"]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute), "a path"]
+Folder = Annotated[Path, AfterValidator(_absolute), AfterValidator(_folder), "a folder that exists"]
+File = Annotated[Path, AfterValidator(_absolute), AfterValidator(_file), "a file that exists"]
+OneLine = Annotated[str, AfterValidator(_one_line), "one line of text"]
+Address = Annotated[str, AfterValidator(_address), "an email address"]
+Host = Annotated[str, AfterValidator(_host), "a host name or IP address"]
+DatabaseUrl = Annotated[str, AfterValidator(_database), "a URL"]

@@ -21,6 +21,7 @@ from pydantic_settings import (
 from comms.config import faults
 from comms.config.calls import Calls
 from comms.config.contacts import Contacts
+from comms.config.local_stack import LocalStack
 from comms.config.mail import Mail
 from comms.config.secret_files import SecretFiles
 from comms.config.sending import Sending
@@ -28,11 +29,11 @@ from comms.config.service import Service
 from comms.errors import ConfigurationError
 
 ENV_FILE = ".env"
-GROUPS: tuple[type[BaseModel], ...] = (Service, Mail, Contacts, Calls, Sending)
+GROUPS: tuple[type[BaseModel], ...] = (Service, Mail, Contacts, Calls, Sending, LocalStack)
 """The subjects in the order of `docs/settings.md`."""
 
 
-class Settings(Sending, Calls, Mail, Service, BaseSettings):
+class Settings(LocalStack, Sending, Calls, Mail, Service, BaseSettings):
     """One value per name. An empty value means the default, whatever a weaker layer says.
 
     Arguments may be spelled as attributes or as in the environment; the environment only as declared (Pydantic's
@@ -83,7 +84,7 @@ def _by_alias(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def names() -> list[str]:
     """List every setting as the environment spells it, by subject."""
-    return [str(field.validation_alias) for group in GROUPS for field in group.model_fields.values()]
+    return [str(field.validation_alias) for field in Settings.model_fields.values()]
 
 
 @cache
