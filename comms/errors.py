@@ -93,3 +93,13 @@ class DatabaseNotReady(CommsError):
     """The database is missing or its schema is not this version's; run `comms db upgrade`."""
 
     code = "database_not_ready"
+
+
+class LetterNotRendered(CommsError):
+    """A template is at fault; run `comms templates check`. `what` names places and types, never a value."""
+
+    code = "letter_not_rendered"
+
+    def __init__(self, template: str, what: str) -> None:
+        super().__init__(f"{template}: {what}")
+        self.template, self.what = template, what
