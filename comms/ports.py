@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
-
-class Phase(StrEnum):
-    """Where in an SMTP conversation something happened. From `CONTENT` on the message may have been taken."""
-
-    CONNECT = "connect"
-    TLS = "tls"
-    AUTH = "auth"
-    MAIL = "mail"
-    RCPT = "rcpt"
-    DATA = "data"
-    CONTENT = "content"
+from comms.errors import Temporary
+from comms.rules.replies import Reply
 
 
 @dataclass(frozen=True)
@@ -32,30 +22,36 @@ class Letter:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What the other side said, or that it said nothing (`code` None). `text` never leaves the gateway: it may hold addresses."""
-
-    phase: Phase
-    code: int | None
-    enhanced: str | None = None
-    fault: str | None = None
-    """A stable word where there is no reply: timeout, closed, refused, dns, tls_missing, certificate, auth_unsafe, garbage."""
-
-
-@dataclass(frozen=True)
 class Handed:
-    """How one letter ended: `reply` is the deciding one; `marked` says whether the content may have left this machine."""
+    """How one letter ended: `reply` decided it; `marked` says whether the hand-over was allowed and recorded."""
 
     email_id: int
     reply: Reply
     marked: bool
 
 
+class ChannelFault(Temporary):
+    """There is no connection to the relay; `reply` says why, in codes."""
+
+    code = "channel_fault"
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"the mail relay cannot be used: {reply}")
+        self.reply = reply
+
+
 class EmailConnection(Protocol):
     """One reusable connection to the relay; not thread-safe."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether another letter may be tried on it; False once it broke or had to be closed."""
+
     def send(self, letter: Letter, may_hand_over: Callable[[], bool]) -> Handed:
-        """Hand one letter over. `may_hand_over` is asked once after 354 and before the content; False closes without the dot."""
+        """Hand one letter over; trouble is in the answer, never raised.
+
+        `may_hand_over` is asked once, after 354 and before the content; at False the connection closes without the dot.
+        """
 
     def close(self) -> None:
         """Say QUIT if possible and forget the socket; never raises."""
@@ -65,7 +61,7 @@ class EmailSender(Protocol):
     """Opens connections to the relay."""
 
     def connect(self) -> EmailConnection:
-        """Return a connection ready for MAIL; raises `gateways.smtp.ChannelFault` with a `Reply` otherwise."""
+        """Return a connection ready for MAIL; raises ChannelFault otherwise, before any mail byte."""
 
 
 class Clock(Protocol):
