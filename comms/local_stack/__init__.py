@@ -1,1 +1,1 @@
-"""The supervisor behind `comms up` and `comms demo`."""
+"""The supervisor behind `comms up` and `comms demo`, and what it runs. Importing it costs nothing."""

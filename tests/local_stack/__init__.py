@@ -1,0 +1,1 @@
+"""The supervisor, with small parts of its own and with real ones."""
