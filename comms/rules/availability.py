@@ -1,7 +1,7 @@
 """Weekly phone hours: read in every notation, turned into windows of local time.
 
 Read are a mapping, its JSON text, and plain text such as "Mo-Fr 9-12, Mi 14-16:30". A fault is a place and a code
-("monday[1]: end_before_start"): it never repeats what was written. What is understood counts, whatever stands beside it.
+("monday[1]: end_before_start"): it never repeats what was written. The rest counts, whatever stands beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ENDS = (("start", "end"), ("von", "bis"), ("from", "to"))
 
 @dataclass(frozen=True)
 class Availability:
-    """`windows` is canonical ({"monday": [("09:00", "12:00")]}); `faults` names what could not be read, with its place."""
+    """`windows` is canonical ({"monday": [("09:00", "12:00")]}); `faults` name what could not be read and where."""
 
     windows: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
