@@ -25,6 +25,10 @@ class Reason(StrEnum):
     MAILBOX_CONTACTED_RECENTLY = "mailbox_contacted_recently"
     BEYOND_RUN_LIMIT = "beyond_run_limit"
     """Could be written to, but this run was told to write fewer emails."""
+    CHANGED_MEANWHILE = "changed_meanwhile"
+    """Something changed between this run's plan and its write; the next run decides again."""
+    LETTER_NOT_RENDERED = "letter_not_rendered"
+    """The data of this email cannot be written down; staff see it."""
 
 
 @dataclass(frozen=True, slots=True)

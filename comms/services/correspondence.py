@@ -1,0 +1,119 @@
+"""Between rows and letters: writes the columns of an email from people and frozen facts, and writes them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from comms.rules.policy import Identity
+from comms.rules.salutation import Addressee
+from comms.services.letters.addresses import new_message_id, new_reply_token, reply_address
+from comms.services.letters.context import PatientLine
+from comms.services.letters.facts import patient_facts
+from comms.services.letters.message import Headers, build_message
+from comms.services.letters.render import Letters, Rendered
+from comms.store.models import Email, Patient, Therapist
+
+_FROZEN = (
+    "recipient_email", "recipient_name", "sender_email", "sender_name", "message_id", "reply_token", "dated",
+)  # fmt: skip
+"""What a letter keeps for as long as it waits, whoever is withdrawn from it."""
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """All that a letter needs besides people: templates, our identity, what of a diagnosis may be said, local time."""
+
+    letters: Letters
+    identity: Identity
+    zone: ZoneInfo
+    diagnosis_detail: str = "category"
+
+    def number_patients(self, patients: Sequence[Patient], at: datetime) -> list[PatientLine]:
+        """Freeze what may be said about each patient, and number them from 1 in this order."""
+        today = at.astimezone(self.zone).date()
+        return [
+            PatientLine(number, patient_facts(patient, today, self.diagnosis_detail))
+            for number, patient in enumerate(patients, start=1)
+        ]
+
+    def write_inquiry(self, therapist: Therapist, patients: Sequence[PatientLine], at: datetime) -> dict[str, Any]:
+        """Write a new letter to `therapist`; returns column values of `Email`, the final bytes included.
+
+        Raises BadInput or LetterNotRendered where the data or a template do not allow it.
+        """
+        assert therapist.email is not None
+        frozen = {
+            "therapist_id": therapist.id,
+            "language": therapist.language,
+            "recipient_email": therapist.email,
+            "recipient_name": recipient_name(therapist),
+            "mailbox": therapist.mailbox,
+            "sender_email": self.identity.sender,
+            "sender_name": self.identity.sender_name,
+            "message_id": new_message_id(self.identity.sender),
+            "reply_token": new_reply_token(),
+            "dated": at,
+        }
+        return frozen | self._letter("request", addressee(therapist), patients, frozen)
+
+    def write_again(self, email: Email, patients: Sequence[PatientLine]) -> dict[str, Any]:
+        """Write a waiting letter anew for the patients that are left: same Message-ID, Date, numbers and salutation."""
+        assert email.template is not None
+        frozen = {name: getattr(email, name) for name in _FROZEN}
+        speaking = Addressee.frozen(email.language, email.salutation or "")
+        return self._letter(email.template, speaking, patients, frozen)
+
+    def _letter(
+        self, kind: str, speaking: Addressee, patients: Sequence[PatientLine], frozen: dict[str, Any]
+    ) -> dict[str, Any]:
+        reply_to = reply_address(self.identity.reply_to, frozen["reply_token"])
+        rendered = self.letters.render(kind, speaking, patients, self.identity, reply_to=reply_to)
+        return _columns(rendered) | {"raw": build_message(rendered, self._headers(rendered, frozen, reply_to))}
+
+    def _headers(self, rendered: Rendered, frozen: dict[str, Any], reply_to: str) -> Headers:
+        return Headers(
+            message_id=frozen["message_id"],
+            dated=frozen["dated"],
+            sender=frozen["sender_email"],
+            sender_name=frozen["sender_name"],
+            recipient=frozen["recipient_email"],
+            recipient_name=frozen["recipient_name"],
+            reply_to=reply_to,
+            unsubscribe=reply_address(self.identity.unsubscribe, frozen["reply_token"]),
+            language=rendered.language,
+        )
+
+
+def addressee(therapist: Therapist) -> Addressee:
+    """Whom a letter to this therapist speaks to."""
+    return Addressee(
+        language=therapist.language,
+        salutation=therapist.salutation,
+        title=therapist.title,
+        first_name=therapist.first_name,
+        last_name=therapist.last_name,
+        practice_name=therapist.practice_name,
+    )
+
+
+def recipient_name(therapist: Therapist) -> str:
+    """The name in the To header: the person with title, or the practice; may be empty."""
+    person = " ".join(part for part in (therapist.title, therapist.first_name, therapist.last_name) if part)
+    return person if therapist.last_name else therapist.practice_name or person
+
+
+def _columns(rendered: Rendered) -> dict[str, Any]:
+    return {
+        "subject": rendered.subject,
+        "body_html": rendered.html,
+        "body_text": rendered.text,
+        "template": rendered.template,
+        "template_version": rendered.version,
+        "language": rendered.language,
+        "salutation": rendered.salutation,
+        "stale": False,
+    }

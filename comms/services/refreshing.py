@@ -1,0 +1,126 @@
+"""Emails out of which somebody was withdrawn while they waited: written again before they are claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from comms.errors import CommsError
+from comms.rules.states import EmailStatus
+from comms.services.correspondence import Correspondence
+from comms.services.events import announce_emails
+from comms.services.letters.context import PatientLine
+from comms.store.contacts import email_holder, release
+from comms.store.models import Email, EmailBatch
+from comms.store.session import Sessions, reading, writing
+from comms.store.staff import raise_item
+from comms.store.transitions import move_emails
+
+CHUNK_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """Counts: `written` again, `canceled` because nobody is left, `unwritable` and on the staff list."""
+
+    written: int = 0
+    canceled: int = 0
+    unwritable: int = 0
+
+
+def refresh_stale_emails(sessions: Sessions, correspondence: Correspondence, now: datetime) -> Refreshed:
+    """Write every stale waiting email again from its frozen facts, in chunks; safe beside any sender or withdrawal.
+
+    Rendering happens outside any transaction; a row that changed meanwhile stays stale for the next call.
+    """
+    total, last = Refreshed(), 0
+    while stale := _next_stale(sessions, after=last):
+        last = stale[-1][0].id
+        chunk = _refresh(sessions, correspondence, stale, now)
+        total = Refreshed(
+            total.written + chunk.written, total.canceled + chunk.canceled, total.unwritable + chunk.unwritable
+        )
+    return total
+
+
+def _next_stale(sessions: Sessions, after: int) -> list[tuple[Email, list[PatientLine]]]:
+    with reading(sessions) as session:
+        emails = list(
+            session.scalars(
+                select(Email)
+                .where(
+                    Email.stale,
+                    Email.status == EmailStatus.QUEUED,
+                    Email.handed_over_at.is_(None),
+                    Email.id > after,
+                )
+                .order_by(Email.id)
+                .limit(CHUNK_SIZE)
+            )
+        )
+        lines = _lines(session, [email.id for email in emails])
+        session.expunge_all()
+    return [(email, lines.get(email.id, [])) for email in emails]
+
+
+def _lines(session: Session, email_ids: Sequence[int]) -> dict[int, list[PatientLine]]:
+    query = (
+        select(EmailBatch.email_id, EmailBatch.number, EmailBatch.facts)
+        .where(EmailBatch.email_id.in_(email_ids), EmailBatch.included)
+        .order_by(EmailBatch.priority, EmailBatch.id)
+    )
+    found: dict[int, list[PatientLine]] = {}
+    for email_id, number, facts in session.execute(query):
+        found.setdefault(email_id, []).append(PatientLine(number, facts or {}))
+    return found
+
+
+def _refresh(
+    sessions: Sessions, correspondence: Correspondence, stale: Sequence[tuple[Email, list[PatientLine]]], now: datetime
+) -> Refreshed:
+    letters, unwritable = {}, []
+    for email, lines in stale:
+        try:
+            letters[email.id] = (email.version, correspondence.write_again(email, lines)) if lines else None
+        except CommsError as error:
+            unwritable.append((email, error.code))
+    with writing(sessions) as session:
+        written = sum(_store(session, id_, *letter, now) for id_, letter in letters.items() if letter)
+        canceled = _cancel_empty(session, [id_ for id_, letter in letters.items() if not letter], now)
+        for email, code in unwritable:
+            raise_item(
+                session, "email", email.id, "letter_not_rendered", now,
+                therapist_id=email.therapist_id, details={"code": code},
+            )  # fmt: skip
+    return Refreshed(written, canceled, len(unwritable))
+
+
+def _store(session: Session, id_: int, version: int, values: dict[str, object], now: datetime) -> int:
+    """Store a letter written again, unless the email changed since it was read; returns how many rows that was."""
+    done = session.execute(
+        update(Email)
+        .where(
+            Email.id == id_,
+            Email.version == version,
+            Email.status == EmailStatus.QUEUED,
+            Email.handed_over_at.is_(None),
+        )
+        .values(**values, version=Email.version + 1, updated_at=now)
+        .returning(Email.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(done.all())
+
+
+def _cancel_empty(session: Session, ids: Sequence[int], now: datetime) -> int:
+    """Cancel what nobody is left in: the withdrawals themselves could not, because a sender held it just then."""
+    occupied = select(EmailBatch.id).where(EmailBatch.email_id == Email.id, EmailBatch.included).exists()
+    canceled = move_emails(session, "cancel", ids, now, ~occupied, status_reason="request_withdrawn")
+    release(session, map(email_holder, canceled))
+    reasons = {id_: {"reason": "request_withdrawn"} for id_ in canceled}
+    announce_emails(session, "email_canceled", list(canceled), now, reasons)
+    return len(canceled)
