@@ -88,7 +88,7 @@ def test_every_default_of_the_domain_reaches_its_policy() -> None:
 
 
 def test_a_name_that_is_not_ours_is_not_read(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    settings = read(monkeypatch, HOME="/root", CALLERS="7", ENVIRONMENT="production", TEMPLATES="/nowhere")
+    settings = read(monkeypatch, HOME="/somewhere", CALLERS="7", ENVIRONMENT="production", TEMPLATES="/nowhere")
 
     assert (settings.home, settings.callers, settings.templates) == (folder / ".comms", 1, None)
 
