@@ -6,17 +6,36 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
-from comms.rules.states import RequestStatus
+from comms.rules.states import OPEN_REQUEST, RequestStatus
+from comms.services.calls import remove_from_calls
+from comms.services.places import lock_patients, take_out_of_emails
+from comms.services.reopening import reopen_requests
+from comms.store.models import PlacementRequest
+from comms.store.staff import resolve_items
+
+PATIENT_PLACED = "patient_placed"
+CANCELED_BY_STAFF = "canceled_by_staff"
+
+__all__ = [
+    "CANCELED_BY_STAFF",
+    "PATIENT_PLACED",
+    "Withdrawal",
+    "reopen_requests",
+    "withdraw_requests",
+    "withdraw_siblings",
+]
 
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """Ids of what a withdrawal touched."""
+    """Ids of what was really changed, each sorted."""
 
     requests: tuple[int, ...] = ()
     emails_stale: tuple[int, ...] = ()
+    """Emails that wait and now speak of fewer patients."""
     emails_canceled: tuple[int, ...] = ()
     calls_canceled: tuple[int, ...] = ()
 
@@ -28,8 +47,86 @@ def withdraw_requests(
     reason: str,
     status: RequestStatus = RequestStatus.WITHDRAWN,
 ) -> Withdrawal:
-    raise NotImplementedError
+    """Close requests with `status` and take them out of emails and calls; those that have the status stay as they are.
+
+    A request accepted in this way withdraws the same patient's other open requests too.
+    """
+    lock_patients(session, request_ids)
+    done = _withdraw(session, request_ids, now, reason, status, PlacementRequest.status != status)
+    if status is not RequestStatus.ACCEPTED:
+        return done
+    return _plus(done, withdraw_siblings(session, _patients_of(session, done.requests), now))
 
 
-def reopen_requests(session: Session, request_ids: Collection[int], now: datetime) -> list[int]:
-    raise NotImplementedError
+def withdraw_siblings(session: Session, patient_ids: Collection[int], now: datetime) -> Withdrawal:
+    """Withdraw what is still open for patients who have a place now."""
+    siblings = session.scalars(
+        select(PlacementRequest.id).where(
+            PlacementRequest.patient_id.in_(sorted(patient_ids)), PlacementRequest.status.in_(OPEN_REQUEST)
+        )
+    ).all()
+    still_open = PlacementRequest.status.in_(OPEN_REQUEST)
+    return _withdraw(session, siblings, now, PATIENT_PLACED, RequestStatus.WITHDRAWN, still_open)
+
+
+def _patients_of(session: Session, request_ids: Collection[int]) -> set[int]:
+    query = select(PlacementRequest.patient_id).where(PlacementRequest.id.in_(sorted(request_ids)))
+    return set(session.scalars(query))
+
+
+def _withdraw(
+    session: Session,
+    request_ids: Collection[int],
+    now: datetime,
+    reason: str,
+    status: RequestStatus,
+    condition: ColumnElement[bool],
+) -> Withdrawal:
+    ids = sorted(request_ids)
+    if not ids:
+        return Withdrawal()
+    before = _take_out(session, ids, now, reason)
+    closed = _close(session, ids, now, reason, status, condition)
+    # closing waits for a batch that is just now taking a request in: take it out of that one too
+    after = _take_out(session, ids, now, reason)
+    resolve_items(session, "placement_request", ids, now, "service")
+    return _plus(_plus(before, Withdrawal(requests=tuple(sorted(closed)))), after)
+
+
+def _take_out(session: Session, ids: Collection[int], now: datetime, reason: str) -> Withdrawal:
+    emails = take_out_of_emails(session, ids, now)
+    calls = remove_from_calls(session, now, reason, request_ids=ids)
+    return Withdrawal(
+        emails_stale=tuple(sorted(emails.stale - emails.canceled)),
+        emails_canceled=tuple(sorted(emails.canceled)),
+        calls_canceled=tuple(sorted(calls)),
+    )
+
+
+def _plus(one: Withdrawal, other: Withdrawal) -> Withdrawal:
+    return Withdrawal(
+        requests=tuple(sorted({*one.requests, *other.requests})),
+        emails_stale=tuple(sorted({*one.emails_stale, *other.emails_stale} - {*other.emails_canceled})),
+        emails_canceled=tuple(sorted({*one.emails_canceled, *other.emails_canceled})),
+        calls_canceled=tuple(sorted({*one.calls_canceled, *other.calls_canceled})),
+    )
+
+
+def _close(
+    session: Session,
+    ids: Collection[int],
+    now: datetime,
+    reason: str,
+    status: RequestStatus,
+    condition: ColumnElement[bool],
+) -> list[int]:
+    closed = session.scalars(
+        update(PlacementRequest)
+        .where(PlacementRequest.id.in_(ids), condition)
+        .values(
+            status=status, status_reason=reason, closed_at=now, updated_at=now, version=PlacementRequest.version + 1
+        )
+        .returning(PlacementRequest.id)
+        .execution_options(synchronize_session=False)
+    )
+    return list(closed)

@@ -54,18 +54,24 @@ def raise_item(
 def raise_items(
     session: Session,
     subject_type: str,
-    details: Mapping[int, dict[str, Any] | None],
+    subjects: Mapping[int, int | None],
     reason: str,
     now: datetime,
-    *,
-    therapist_id: int | None = None,
+    details: Mapping[int, dict[str, Any]] | None = None,
 ) -> None:
-    """Put many things of one kind on the staff list, {subject id: details}; those that stand there stay as they are."""
+    """Put many things of one kind on the list, {subject id: therapist id}; those that stand there stay as they are."""
     assert reason in REASONS, reason
-    common = {"subject_type": subject_type, "reason": reason, "therapist_id": therapist_id}
     rows = [
-        common | {"subject_id": id_, "details": known, "since": now, "shown_from": now}
-        for id_, known in sorted(details.items())
+        {
+            "subject_type": subject_type,
+            "subject_id": id_,
+            "reason": reason,
+            "therapist_id": therapist_id,
+            "details": (details or {}).get(id_),
+            "since": now,
+            "shown_from": now,
+        }
+        for id_, therapist_id in sorted(subjects.items())
     ]
     if rows:
         session.execute(insert_for(session)(StaffItem).values(rows).on_conflict_do_nothing())

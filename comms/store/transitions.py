@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from comms.errors import Conflict, LostRace, MoveNotAllowed, NotFound
-from comms.rules.states import LIVE_EMAIL, move, verbs_from
+from comms.rules.states import LIVE_EMAIL, Move, move, verbs_from
 from comms.store.models import CallCell, Email, EmailBatch, PhoneCall, PhoneCallBatch
 
 _LEASE_FREE = {"owner": None, "lease_until": None}
@@ -42,18 +42,21 @@ def move_emails(
         .returning(Email.id, Email.version)
         .execution_options(synchronize_session=False)
     )
-    versions = {id_: version for id_, version in moved}
-    _follow_places(session, list(versions), arrow.target)
+    versions = dict(moved.tuples().all())
+    _follow_places(session, list(versions), arrow)
     return versions
 
 
-def _follow_places(session: Session, ids: Sequence[int], target: str) -> None:
-    if not ids or target in ("sending", "sent", "in_doubt"):
-        return  # the place stays as it is
-    live = target in LIVE_EMAIL
+def _follow_places(session: Session, ids: Sequence[int], arrow: Move) -> None:
+    live = arrow.target in LIVE_EMAIL
+    if not ids or (live and arrow.sources <= LIVE_EMAIL):
+        return  # held before and after: a place that ended meanwhile stays ended
     change = update(EmailBatch).where(EmailBatch.email_id.in_(ids), EmailBatch.live != live)
     if live:
-        change = change.where(EmailBatch.included, EmailBatch.response_outcome.is_(None))
+        holding = select(Email.id).where(Email.id.in_(ids), Email.replies_to_email_id.is_(None))
+        change = change.where(
+            EmailBatch.email_id.in_(holding), EmailBatch.included, EmailBatch.response_outcome.is_(None)
+        )
     try:
         with session.begin_nested():
             session.execute(change.values(live=live).execution_options(synchronize_session=False))

@@ -1,0 +1,19 @@
+"""Emails as persons see and move them: list, show, queue, cancel, requeue, resolve, bounce."""
+
+from comms.services.emails.canceling import Requests, cancel_email
+from comms.services.emails.queueing import queue_email, requeue_email
+from comms.services.emails.reading import EmailDetails, EmailSummary, list_emails, show_email
+from comms.services.emails.resolving import bounce_email, resolve_email
+
+__all__ = [
+    "EmailDetails",
+    "EmailSummary",
+    "Requests",
+    "bounce_email",
+    "cancel_email",
+    "list_emails",
+    "queue_email",
+    "requeue_email",
+    "resolve_email",
+    "show_email",
+]
