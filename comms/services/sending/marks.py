@@ -1,0 +1,51 @@
+"""The mark: the last gate before the content, committed before the final dot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.orm import Session
+
+from comms.rules.states import EmailStatus
+from comms.services.sending.values import Claimed
+from comms.store.models import DeliveryAttempt, Email
+
+
+def grant_marks(session: Session, owner: str, asked: Collection[Claimed], at: datetime) -> set[int]:
+    """Write down that these emails are about to be handed over; return the ids that may be.
+
+    Not granted: the lease ran out, somebody else holds it, or it was changed (a withdrawal) since the claim.
+    """
+    if not asked:
+        return set()
+    held = tuple_(Email.id, Email.attempt, Email.version).in_([(c.email_id, c.attempt, c.version) for c in asked])
+    granted = set(
+        session.scalars(
+            update(Email)
+            .where(held, Email.owner == owner, Email.status == EmailStatus.SENDING, Email.lease_until > at)
+            .values(handed_over_at=at, updated_at=at)
+            .returning(Email.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
+    if granted:
+        _mark_attempts(session, [c for c in asked if c.email_id in granted], at)
+    return granted
+
+
+def _mark_attempts(session: Session, granted: Collection[Claimed], at: datetime) -> None:
+    attempts = tuple_(DeliveryAttempt.email_id, DeliveryAttempt.attempt)
+    session.execute(
+        update(DeliveryAttempt)
+        .where(attempts.in_([(c.email_id, c.attempt) for c in granted]))
+        .values(handed_over_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def hand_overs(session: Session, ids: Collection[int]) -> dict[int, datetime]:
+    """When these emails were handed over; those that were not are missing."""
+    query = select(Email.id, Email.handed_over_at).where(Email.id.in_(ids), Email.handed_over_at.is_not(None))
+    return {id_: at for id_, at in session.execute(query) if at}
