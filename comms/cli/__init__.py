@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from comms.cli import db, docs, plan
+from comms.cli import db, docs, plan, templates
 from comms.cli.output import errors
 from comms.errors import CommsError
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(db.app, name="db")
 app.add_typer(docs.app, name="docs")
+app.add_typer(templates.app, name="templates")
 app.command()(plan.plan)
 
 

@@ -52,7 +52,7 @@ def template_for(kind: str, count: int) -> str:
 
 
 class Letters:
-    """The templates in use, read once: the package's, each replaced by one of its name in `folder`. Threads may share it."""
+    """The templates, read once; a file in `folder` replaces the package's of that name. Threads may share it."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.templates = Templates(folder)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateRuntimeError, TemplateSyntaxError
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateRuntimeError,
+    TemplateSyntaxError,
+)
 from jinja2.meta import find_referenced_templates
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -18,6 +27,14 @@ BUILT_IN = Path(__file__).parents[2] / "templates"
 PARTS = ("html", "txt")
 
 
+class _Files(FileSystemLoader):
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        try:
+            return super().get_source(environment, template)
+        except UnicodeDecodeError:
+            raise TemplateRuntimeError(f"{template}: is not UTF-8") from None
+
+
 class Templates:
     """One sandboxed environment: variables are strict, HTML is escaped, files of `folder` come before the package's."""
 
@@ -26,7 +43,7 @@ class Templates:
             raise ConfigurationError([f"COMMS_TEMPLATES: {folder} is not a folder"])
         self.folder = folder
         self._environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader([folder, BUILT_IN] if folder else [BUILT_IN]),
+            loader=_Files([folder, BUILT_IN] if folder else [BUILT_IN]),
             autoescape=lambda name: name is None or name.endswith(".html"),
             undefined=StrictUndefined,
             trim_blocks=True,
