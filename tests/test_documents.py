@@ -7,10 +7,11 @@ import re
 import shlex
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from comms.cli import app
 from comms.store.staff import REASONS
@@ -38,22 +39,25 @@ def told(program: str) -> list[tuple[str, str]]:
 
 
 @cache
-def commands() -> click.Command:
+def commands() -> Any:
     return typer.main.get_command(app)
 
 
 def unknown_word(words: list[str]) -> str | None:
     """The first word that `comms` would not understand: a command, or an option."""
-    command, options = commands(), set()
+    command, options, rest = commands(), set(), []
     for word in words:
         if word.startswith("-"):
             options.add(word.split("=")[0])
-        elif isinstance(command, click.Group):
+        elif isinstance(command, TyperGroup):
             if word not in command.commands:
                 return word
             command = command.commands[word]
+        else:
+            rest.append(word)
     known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    return next(iter(sorted(options - known - {"--help"})), None)
+    takes_words = any(parameter.param_type_name == "argument" for parameter in command.params) or options
+    return next(iter([*sorted(options - known - {"--help"}), *([] if takes_words else rest)]), None)
 
 
 @pytest.mark.parametrize(("page", "words"), told("comms"))
@@ -67,6 +71,7 @@ def test_a_command_that_does_not_exist_would_be_found() -> None:
     assert unknown_word(["db", "upgrade"]) is None
     assert unknown_word(["db", "downgrade"]) == "downgrade"
     assert unknown_word(["db", "check", "--all"]) == "--all"
+    assert unknown_word(["db", "check", "emails"]) == "emails"
 
 
 @pytest.mark.parametrize(("page", "words"), told("make"))
