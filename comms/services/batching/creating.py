@@ -16,7 +16,7 @@ from comms.rules.states import EmailStatus, RequestStatus, TherapistStatus
 from comms.services.batching.preparing import PreparedEmail
 from comms.services.events import announce_emails
 from comms.services.planning import plan_next_batch
-from comms.store.contacts import claim, email_holder, mailbox_key, therapist_key
+from comms.store.contacts import claim, email_holder, mailbox_key, release, therapist_key
 from comms.store.models import Email, EmailBatch, PlacementRequest, Suppression, Therapist
 
 
@@ -35,41 +35,24 @@ def create_emails(
     policy: ContactPolicy,
     batch_id: str,
 ) -> Created:
-    """Claim the contacts of a chunk in one statement; the winners become queued emails with batches and events."""
-    standing = _still_as_planned(session, prepared)
-    emails = _insert(session, standing, at, batch_id)
-    won = _claim(session, standing, emails, at, policy)
-    _forget(session, [emails[p.therapist_id] for p in standing if p.therapist_id not in won])
-    winners = [p for p in standing if p.therapist_id in won]
+    """Claim the contacts of a chunk in one statement; the winners become queued emails with batches and events.
+
+    Locks follow the order of `services.places`: emails, contact keys, requests.
+    """
+    candidates = _still_writable(session, prepared)
+    emails = _insert(session, candidates, at, batch_id)
+    winners = _intact(session, _claim(session, candidates, emails, at, policy), emails)
     ids = {p.therapist_id: emails[p.therapist_id] for p in winners}
+    _forget(session, emails.values() - ids.values())
     _place_requests(session, winners, ids, at)
     _announce(session, winners, ids, at)
-    losers = {p.therapist_id for p in prepared} - won
+    losers = {p.therapist_id for p in prepared} - ids.keys()
     return Created(ids, _why_not(session, losers, at, policy))
 
 
-def _still_as_planned(session: Session, prepared: Sequence[PreparedEmail]) -> list[PreparedEmail]:
-    """Lock the requests in order, and keep the emails of which nothing has changed since they were planned."""
-    ids = sorted(id_ for email in prepared for id_ in email.request_ids)
-    open_ = set(
-        session.scalars(
-            select(PlacementRequest.id)
-            .where(PlacementRequest.id.in_(ids), PlacementRequest.status == RequestStatus.OPEN)
-            .order_by(PlacementRequest.id)
-            .with_for_update()
-        )
-    )
-    held = set(
-        session.scalars(
-            select(EmailBatch.placement_request_id).where(EmailBatch.placement_request_id.in_(ids), EmailBatch.live)
-        )
-    )
+def _still_writable(session: Session, prepared: Sequence[PreparedEmail]) -> list[PreparedEmail]:
     mailboxes = _writable_mailboxes(session, {email.therapist_id for email in prepared})
-    return [
-        email
-        for email in prepared
-        if (open_ - held).issuperset(email.request_ids) and mailboxes.get(email.therapist_id) == email.mailbox
-    ]
+    return [email for email in prepared if mailboxes.get(email.therapist_id) == email.mailbox]
 
 
 def _writable_mailboxes(session: Session, therapist_ids: Collection[int]) -> dict[int, str | None]:
@@ -101,17 +84,37 @@ def _insert(session: Session, prepared: Sequence[PreparedEmail], at: datetime, b
 
 def _claim(
     session: Session, prepared: Sequence[PreparedEmail], emails: Mapping[int, int], at: datetime, policy: ContactPolicy
-) -> set[int]:
-    therapist_of = {email_holder(emails[p.therapist_id]): p.therapist_id for p in prepared}
+) -> list[PreparedEmail]:
     wanted = {
         email_holder(emails[p.therapist_id]): (therapist_key(p.therapist_id), mailbox_key(p.mailbox)) for p in prepared
     }
-    return {therapist_of[holder] for holder in claim(session, wanted, at, policy.window)}
+    won = claim(session, wanted, at, policy.window)
+    return [p for p in prepared if email_holder(emails[p.therapist_id]) in won]
 
 
-def _forget(session: Session, email_ids: Sequence[int]) -> None:
-    """Take back rows that nobody has seen: their contact was lost in this very transaction."""
-    session.execute(delete(Email).where(Email.id.in_(email_ids)))
+def _intact(session: Session, winners: Sequence[PreparedEmail], emails: Mapping[int, int]) -> list[PreparedEmail]:
+    """Lock the requests (after the contact keys, as everybody does) and give back what has changed since the plan."""
+    free = _lock_free_requests(session, [id_ for email in winners for id_ in email.request_ids])
+    intact = [email for email in winners if free.issuperset(email.request_ids)]
+    broken = {email.therapist_id for email in winners} - {email.therapist_id for email in intact}
+    release(session, [email_holder(emails[id_]) for id_ in broken])
+    return intact
+
+
+def _lock_free_requests(session: Session, ids: Collection[int]) -> set[int]:
+    """Those that are open and in no live email."""
+    elsewhere = select(EmailBatch.placement_request_id).where(EmailBatch.live)
+    query = select(PlacementRequest.id).where(
+        PlacementRequest.id.in_(sorted(ids)),
+        PlacementRequest.status == RequestStatus.OPEN,
+        PlacementRequest.id.not_in(elsewhere.where(EmailBatch.placement_request_id.in_(sorted(ids)))),
+    )
+    return set(session.scalars(query.order_by(PlacementRequest.id).with_for_update()))
+
+
+def _forget(session: Session, email_ids: Collection[int]) -> None:
+    """Take back rows that nobody has seen: they did not get their contact, or not their requests."""
+    session.execute(delete(Email).where(Email.id.in_(sorted(email_ids))))
 
 
 def _place_requests(
