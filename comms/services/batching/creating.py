@@ -43,7 +43,7 @@ def create_emails(
     emails = _insert(session, candidates, at, batch_id)
     winners = _intact(session, _claim(session, candidates, emails, at, policy), emails)
     ids = {p.therapist_id: emails[p.therapist_id] for p in winners}
-    _forget(session, emails.values() - ids.values())
+    _forget(session, set(emails.values()) - set(ids.values()))
     _place_requests(session, winners, ids, at)
     _announce(session, winners, ids, at)
     losers = {p.therapist_id for p in prepared} - ids.keys()
