@@ -127,6 +127,15 @@ class SmtpServer:
     def hang(self) -> None:
         self._over.wait(60)
 
+    def hang_for(self, seconds: float) -> bool:
+        """Wait; true once the test is over."""
+        return self._over.wait(seconds)
+
+    def write_to_last(self, data: bytes) -> None:
+        """Say something on the latest connection, from within a script."""
+        with suppress(OSError):
+            self._last.sendall(data)
+
     def _accept(self) -> None:
         while not self._over.is_set():
             try:
@@ -134,6 +143,7 @@ class SmtpServer:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._last = sock
             session = Session(number=len(self.sessions) + 1)
             self.sessions.append(session)
             threading.Thread(target=self._serve, args=(sock, session), daemon=True).start()

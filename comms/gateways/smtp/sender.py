@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
 from comms.config import SmtpSettings
+from comms.errors import ConfigurationError
 from comms.gateways.smtp.connection import SmtpConnection
 from comms.gateways.smtp.wire import Answer, Broken, Wire, dial
 from comms.ports import ChannelFault
@@ -18,8 +20,7 @@ class SmtpSender:
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
-        secure = settings.security != "none"
-        self._tls = ssl.create_default_context(cafile=settings.ca_file) if secure else None
+        self._tls = None if settings.security == "none" else _verifying(settings.ca_file)
 
     def connect(self) -> SmtpConnection:
         """Return a connection ready for MAIL; raises ChannelFault otherwise, before any mail byte."""
@@ -39,6 +40,13 @@ class SmtpSender:
         except ChannelFault:
             wire.close()
             raise
+
+
+def _verifying(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigurationError(["COMMS_SMTP_CA_FILE: cannot be read as certificates"]) from error
 
 
 class _Greeting:
