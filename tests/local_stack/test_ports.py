@@ -29,7 +29,7 @@ def test_a_taken_port_is_named_with_its_part_and_its_setting(taken: int) -> None
 def test_two_parts_that_want_the_same_port_are_named(taken: int) -> None:
     number = free_port(0)
     both = [Port(number, "the API", "COMMS_API_PORT"), Port(number, "the Prefect server", "COMMS_PREFECT_PORT")]
-    with pytest.raises(ConfigurationError, match="COMMS_PREFECT_PORT: .* is also COMMS_API_PORT"):
+    with pytest.raises(ConfigurationError, match=r"COMMS_PREFECT_PORT: .* is also COMMS_API_PORT"):
         require_free(both)
 
 

@@ -1,4 +1,4 @@
-"""The one place that picks concrete parts from settings; everything below is handed what it needs."""
+"""Concrete parts, made from settings; one of each in a process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from comms.config import Settings, get_config
 from comms.ports import EmailSender
+from comms.services.correspondence import Correspondence
 from comms.store.database import require_current
 from comms.store.engines import make_engine
 from comms.store.session import Sessions, make_sessions
@@ -35,3 +36,12 @@ def email_sender() -> EmailSender:
     from comms.gateways.smtp import SmtpSender
 
     return SmtpSender(get_config().get_smtp_settings())
+
+
+@cache
+def correspondence() -> Correspondence:
+    """Templates and identity of the settings; the templates are compiled once."""
+    from comms.services.letters.render import Letters
+
+    given = get_config()
+    return Correspondence(Letters(given.templates), given.identity(), given.time_zone, given.diagnosis_detail)

@@ -1,0 +1,95 @@
+"""Whole jobs in this process, step after step: for cron, and for a day when Prefect is down. The flows do the same."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from comms.bootstrap import jobs
+from comms.bootstrap.jobs import Step
+from comms.rules.as_of import Standing
+from comms.services.batching import CHUNK_SIZE
+
+
+def new_key() -> str:
+    """Name a run that Prefect does not know."""
+    return f"run-{uuid.uuid4().hex}"
+
+
+def run_daily_batch(
+    at: datetime | None = None,
+    *,
+    limit: int,
+    chunk_size: int = CHUNK_SIZE,
+    dry_run: bool = False,
+    stop: threading.Event | None = None,
+) -> Step:
+    """Plan, make the emails, send what is due, book the calls that are due."""
+    stop = stop or threading.Event()
+    with _recorded(jobs.DAILY_BATCH, at, dry_run) as (run, counts):
+        plan = jobs.plan_daily_batch(run, limit, chunk_size)
+        created = [jobs.create_chunk(run, chunk) for chunk in plan["chunks"] if not (dry_run or stop.is_set())]
+        sent = send_all(run, stop=stop)
+        calls = jobs.follow_up(run) if not stop.is_set() else {}
+        counts |= daily_summary(run, plan, created, sent, calls)
+    return counts
+
+
+def run_send_queue(
+    at: datetime | None = None, *, limit: int, dry_run: bool = False, stop: threading.Event | None = None
+) -> Step:
+    """Send what is due, at most `limit` emails."""
+    with _recorded(jobs.SEND_QUEUE, at, dry_run) as (run, counts):
+        counts |= opening(run) | {"due": jobs.count_due(run)} | send_all(run, limit, stop)
+    return counts
+
+
+def run_follow_ups(at: datetime | None = None, *, limit: int, dry_run: bool = False) -> Step:
+    """Book the calls that are due, at most `limit`."""
+    with _recorded(jobs.FOLLOW_UPS, at, dry_run) as (run, counts):
+        counts |= opening(run) | jobs.follow_up(run, limit)
+    return counts
+
+
+def send_all(run: Step, limit: int = 10_000, stop: threading.Event | None = None) -> Step:
+    """Send in rounds until nothing is due, `limit` is reached, or sending has to end."""
+    rounds: list[Step] = []
+    left = limit
+    while left > 0:
+        asked = min(jobs.SEND_ROUND, left)
+        rounds.append(jobs.send(run, asked, stop))
+        left -= rounds[-1]["claimed"]
+        if jobs.is_drained(rounds[-1], asked):
+            break
+    return jobs.add_up(rounds)
+
+
+def daily_summary(run: Step, plan: Step, created: list[Step], sent: Step, calls: Step) -> Step:
+    """What a daily batch did or would do; `refused` counts therapists, `waiting` counts requests."""
+    told = {name: plan[name] for name in ("refused", "waiting")}
+    if run["standing"] == Standing.DRY:
+        made: Step = {"emails": plan["emails"], "patients": plan["patients"], "email_ids": []}
+    else:
+        made = jobs.add_up([{"emails": 0, "patients": 0, "email_ids": []}, *created])
+    reasons = jobs.add_up([told, *({name: step[name] for name in told} for step in created)])
+    return opening(run) | {"therapists": plan["therapists"]} | made | reasons | {"sending": sent, "calls": calls}
+
+
+def opening(run: Step) -> Step:
+    """What every summary begins with."""
+    return {name: run[name] for name in ("job", "key", "at", "standing")}
+
+
+@contextmanager
+def _recorded(job: str, at: datetime | None, dry_run: bool) -> Iterator[tuple[Step, Step]]:
+    """Note begin and end of a run in the log of jobs, whatever happens in between."""
+    run, counts = jobs.open_run(job, new_key(), at, dry_run=dry_run), Step()
+    try:
+        yield run, counts
+    except BaseException:
+        jobs.close_run(run, counts, failed=True)
+        raise
+    jobs.close_run(run, counts)

@@ -1,0 +1,103 @@
+"""The log of jobs: which ran, as of when, how it ended, and what a finished daily batch amounted to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from comms.store.engines import insert_for
+from comms.store.models import Email, EmailBatch, JobRun, PhoneCall, PlacementRequest, PlanDecision, Therapist
+
+
+def start_run(session: Session, job: str, key: str, at: datetime, now: datetime) -> datetime:
+    """Note that a run has begun; return as of when it acts: a retry under the same key keeps its first instant."""
+    row = {"job": job, "key": key, "at": at, "started_at": now, "state": "running"}
+    again = {"state": "running", "finished_at": None, "counts": None}
+    statement = insert_for(session)(JobRun).values(row)
+    kept = statement.on_conflict_do_update(index_elements=["job", "key"], set_=again).returning(JobRun.at)
+    at_first: datetime = session.execute(kept).scalar_one()
+    return at_first
+
+
+def finish_run(session: Session, job: str, key: str, counts: Mapping[str, Any], now: datetime, *, failed: bool) -> None:
+    """Note how a run ended; `counts` hold ids, codes and numbers only."""
+    session.execute(
+        update(JobRun)
+        .where(JobRun.job == job, JobRun.key == key)
+        .values(state="failed" if failed else "completed", finished_at=now, counts=dict(counts))
+    )
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Rows there are now."""
+
+    therapists: int
+    placement_requests: int
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """What became of one daily batch, counted in the tables and not by the run itself."""
+
+    emails_created: int
+    patients_in_emails: int
+    refused: dict[str, int]
+    """Reason to number of therapists, most frequent first."""
+    waiting: dict[str, int]
+    """Reason to number of placement requests."""
+
+
+def count_totals(session: Session) -> Totals:
+    def count(model: type[Therapist | PlacementRequest]) -> int:
+        return session.scalar(select(func.count()).select_from(model)) or 0
+
+    return Totals(count(Therapist), count(PlacementRequest))
+
+
+def count_run(session: Session, key: str) -> RunFigures:
+    """Count what the run `key` made and refused."""
+    made = select(func.count()).select_from(Email).where(Email.batch_id == key)
+    patients = (
+        select(func.count()).select_from(EmailBatch).join(Email, Email.id == EmailBatch.email_id)
+        .where(Email.batch_id == key)
+    )  # fmt: skip
+    about_therapists = PlanDecision.placement_request_id.is_(None)
+    return RunFigures(
+        session.scalar(made) or 0,
+        session.scalar(patients) or 0,
+        _reasons(session, key, about_therapists),
+        _reasons(session, key, ~about_therapists),
+    )
+
+
+def count_sent_since(session: Session, since: datetime) -> int:
+    """Emails that the relay took since then, whoever sent them."""
+    return session.scalar(select(func.count()).select_from(Email).where(Email.sent_at >= since)) or 0
+
+
+def count_calls_since(session: Session, since: datetime) -> int:
+    """Calls that were booked since then and still stand."""
+    booked = select(func.count()).select_from(PhoneCall)
+    return session.scalar(booked.where(PhoneCall.created_at >= since, PhoneCall.status == "scheduled")) or 0
+
+
+def count_under_way(session: Session, now: datetime) -> int:
+    """Emails that somebody sends right now, or that are due."""
+    due = (Email.status == "queued") & (Email.next_attempt_at <= now)
+    return session.scalar(select(func.count()).select_from(Email).where((Email.status == "sending") | due)) or 0
+
+
+def _reasons(session: Session, key: str, about: Any) -> dict[str, int]:
+    counted = (
+        select(PlanDecision.reason, func.count())
+        .where(PlanDecision.run_key == key, about, PlanDecision.reason.is_not(None))
+        .group_by(PlanDecision.reason)
+        .order_by(func.count().desc(), PlanDecision.reason)
+    )
+    return {reason: number for reason, number in session.execute(counted) if reason}
