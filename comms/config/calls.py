@@ -64,4 +64,5 @@ class Calls(Contacts):
             default_land=self.default_land,
             zone=self.time_zone,
             window=timedelta(hours=self.contact_window_hours),
+            cooling=timedelta(weeks=self.cooling_weeks),
         )

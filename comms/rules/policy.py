@@ -21,7 +21,7 @@ class ContactPolicy:
 
 @dataclass(frozen=True)
 class CallPolicy:
-    """When calls may stand, and how often they are tried. Hours are canonical weekly windows, see `rules.availability`."""
+    """When calls may stand, and how often they are tried; hours as canonical windows (`rules.availability`)."""
 
     follow_up_after: timedelta = timedelta(hours=168)
     minutes: int = 5
@@ -39,6 +39,7 @@ class CallPolicy:
     default_land: str | None = None
     zone: ZoneInfo = BERLIN
     window: timedelta = timedelta(hours=168)
+    cooling: timedelta = timedelta(weeks=4)
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def announce_responses(
     session: Session,
     key: str,
     therapist_id: int,
-    outcomes: Mapping[int, str | None] | Mapping[int | None, str | None],
+    outcomes: Mapping[int, str | None] | Mapping[int | None, str | None] | Mapping[None, None],
     source: str,
     now: datetime,
 ) -> None:

@@ -111,6 +111,15 @@ def happened(session: Session, at: Mapping[str, datetime]) -> None:
     _recompute(session, keys_of(session, at), sorted(at))
 
 
+def took_place(session: Session, holder: str, keys: Collection[str], at: datetime) -> None:
+    """Write down a contact that really happened at `at` and that nobody holds keys for: a late note."""
+    names = sorted(keys)
+    rows = [{"key": key, "held_by": None, "contacted_at": at} for key in names]
+    session.execute(insert_for(session)(ContactState).values(rows).on_conflict_do_nothing())
+    _record(session, {holder: names}, at, "contact")
+    _recompute(session, names, [holder])
+
+
 def keys_of(session: Session, holders: Iterable[str]) -> list[str]:
     """List the keys in the ledger of these holders, sorted."""
     query = select(ContactEntry.key).where(ContactEntry.holder.in_(sorted(holders))).distinct()

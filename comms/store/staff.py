@@ -58,6 +58,7 @@ def raise_items(
     reason: str,
     now: datetime,
     details: Mapping[int, dict[str, Any]] | None = None,
+    shown_from: datetime | None = None,
 ) -> None:
     """Put many things of one kind on the list, {subject id: therapist id}; those that stand there stay as they are."""
     assert reason in REASONS, reason
@@ -69,7 +70,7 @@ def raise_items(
             "therapist_id": therapist_id,
             "details": (details or {}).get(id_),
             "since": now,
-            "shown_from": now,
+            "shown_from": shown_from or now,
         }
         for id_, therapist_id in sorted(subjects.items())
     ]

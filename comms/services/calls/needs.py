@@ -1,0 +1,269 @@
+"""Who needs a call, and what it would be about. Reads only.
+
+Three roads lead to a call: an email without an answer for seven days, open requests of a therapist without a working
+address, and a missed call whose next try has no slot yet. One call takes up all of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Row,
+    String,
+    Subquery,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import Session
+
+from comms.rules.availability import read_availability
+from comms.rules.contact import LastContact, Reason, TherapistFacts, can_contact_therapist
+from comms.rules.policy import CallPolicy, ContactPolicy
+from comms.rules.slots import Windows
+from comms.rules.states import OPEN_REQUEST, RequestStatus
+from comms.services.calls.conditions import AWAITS_RETRY, IN_A_CALL, UNANSWERED
+from comms.store.models import (
+    ContactState,
+    Email,
+    EmailBatch,
+    Patient,
+    PhoneCall,
+    PhoneCallBatch,
+    PhoneCallEmail,
+    PlacementRequest,
+    Suppression,
+    Therapist,
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One placement request to speak of; `email_id` is None where no email asked for it."""
+
+    request_id: int
+    email_id: int | None
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The missed call that is tried again."""
+
+    call_id: int
+    kind: str
+    try_number: int
+    not_before: datetime | None
+
+
+@dataclass(frozen=True)
+class CallNeed:
+    """One therapist to be called, with everything there is to speak of; places in the order of the call."""
+
+    facts: TherapistFacts
+    windows: Windows
+    land: str | None
+    holder: str | None
+    email_ids: tuple[int, ...] = ()
+    places: tuple[Place, ...] = ()
+    retry: Retry | None = None
+
+    @property
+    def therapist_id(self) -> int:
+        return self.facts.therapist_id
+
+    @property
+    def kind(self) -> str:
+        return self.retry.kind if self.retry else "follow_up" if self.email_ids else "first"
+
+    @property
+    def booked_call(self) -> int | None:
+        """The call that already holds this therapist's contact."""
+        kind, _, id_ = (self.holder or "").partition(":")
+        return int(id_) if kind == "call" else None
+
+
+def why_not_called(need: CallNeed, now: datetime, policy: CallPolicy) -> Reason | None:
+    """Decide as for an email, except that no address is needed and unanswered emails are what the call is for."""
+    rule = ContactPolicy(window=policy.window, cooling=policy.cooling, zone=policy.zone)
+    return can_contact_therapist(need.facts, now, rule).reason
+
+
+def therapists_in_need(session: Session, now: datetime, policy: CallPolicy) -> list[int]:
+    """List them in the order in which they get their slots: potentially available first, then the longest waiting."""
+    due = _due(now, policy)
+    query = (
+        select(Therapist.id)
+        .join(due, due.c.therapist_id == Therapist.id)
+        .group_by(Therapist.id, Therapist.potentially_available)
+        .order_by(Therapist.potentially_available.desc(), func.min(due.c.since), Therapist.id)
+    )
+    return list(session.scalars(query))
+
+
+def load_needs(session: Session, therapist_ids: Sequence[int], now: datetime, policy: CallPolicy) -> list[CallNeed]:
+    """Load, in one query, what these therapists would be called about; those that need no call are left out."""
+    due = _due(now, policy)
+    query = (
+        select(*_THERAPIST, due.c.email_id, due.c.request_id, due.c.call_id, *_RETRY)
+        .join(due, due.c.therapist_id == Therapist.id)
+        .outerjoin(ContactState, ContactState.key == literal("therapist:") + cast(Therapist.id, String(20)))
+        .outerjoin(PhoneCall, PhoneCall.id == due.c.call_id)
+        .outerjoin(PlacementRequest, PlacementRequest.id == due.c.request_id)
+        .outerjoin(Patient, Patient.id == PlacementRequest.patient_id)
+        .where(Therapist.id.in_(sorted(therapist_ids)))
+        .order_by(Patient.registered_on.is_(None), Patient.registered_on, due.c.request_id, due.c.email_id)
+    )
+    rows: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in session.execute(query):
+        rows[row.id].append(row)
+    return [_need(rows[id_]) for id_ in therapist_ids if id_ in rows]
+
+
+_REJECTED_ON = select(func.max(Email.rejected_on)).where(Email.therapist_id == Therapist.id).scalar_subquery()
+
+_THERAPIST = (
+    Therapist.id,
+    Therapist.status,
+    Therapist.do_not_contact.is_not(None).label("do_not_contact"),
+    exists().where(Suppression.mailbox == Therapist.mailbox).label("suppressed"),
+    Therapist.facts_missing,
+    Therapist.next_contact_possible,
+    Therapist.land,
+    Therapist.phone_availability,
+    _REJECTED_ON.label("rejected_on"),
+    ContactState.held_by,
+    ContactState.contacted_at,
+)
+_RETRY = (PhoneCall.kind, PhoneCall.try_number, PhoneCall.retry_after)
+
+
+def _need(rows: Sequence[Row[Any]]) -> CallNeed:
+    first = rows[0]
+    return CallNeed(
+        facts=_facts(first),
+        windows=read_availability(first.phone_availability).windows,
+        land=first.land,
+        holder=first.held_by,
+        email_ids=tuple(sorted({row.email_id for row in rows if row.email_id is not None})),
+        places=tuple(_places(rows)),
+        retry=_retry(rows),
+    )
+
+
+def _places(rows: Iterable[Row[Any]]) -> Iterable[Place]:
+    by_request = {row.request_id: Place(row.request_id, row.email_id) for row in rows if row.request_id is not None}
+    return by_request.values()
+
+
+def _retry(rows: Iterable[Row[Any]]) -> Retry | None:
+    tried = [Retry(row.call_id, row.kind, row.try_number, row.retry_after) for row in rows if row.call_id is not None]
+    return max(tried, key=lambda retry: retry.call_id, default=None)
+
+
+def _facts(row: Row[Any]) -> TherapistFacts:
+    return TherapistFacts(
+        therapist_id=row.id,
+        status=row.status,
+        do_not_contact=bool(row.do_not_contact),
+        mailbox="",  # no address is needed
+        suppressed=bool(row.suppressed),
+        facts_missing=row.facts_missing,
+        rejected_on=row.rejected_on,
+        next_contact_possible=row.next_contact_possible,
+        contact=LastContact(row.held_by is not None, row.contacted_at),
+    )
+
+
+def _due(now: datetime, policy: CallPolicy) -> Subquery:
+    """One row per thing to speak of: (therapist_id, since, email_id, request_id, call_id)."""
+    return union_all(_unanswered(now, policy), _without_address(), _missed_requests(), _missed_emails()).subquery("due")
+
+
+def _unanswered(now: datetime, policy: CallPolicy) -> Any:
+    since = func.coalesce(Email.sent_at, Email.handed_over_at)
+    live = and_(EmailBatch.email_id == Email.id, EmailBatch.live)
+    held = exists().where(PhoneCallBatch.placement_request_id == EmailBatch.placement_request_id, PhoneCallBatch.live)
+    return (
+        select(
+            Email.therapist_id,
+            since.label("since"),
+            Email.id.label("email_id"),
+            EmailBatch.placement_request_id.label("request_id"),
+            cast(null(), BigInteger).label("call_id"),
+        )
+        .outerjoin(EmailBatch, and_(live, ~held))
+        .where(
+            UNANSWERED,
+            Email.followed_up_at.is_(None),
+            Email.replies_to_email_id.is_(None),
+            since <= now - policy.follow_up_after,
+        )
+    )
+
+
+def _without_address() -> Any:
+    in_an_email = exists().where(EmailBatch.placement_request_id == PlacementRequest.id, EmailBatch.live)
+    return (
+        select(
+            PlacementRequest.therapist_id,
+            func.coalesce(PlacementRequest.requested_at, PlacementRequest.created_at).label("since"),
+            cast(null(), BigInteger).label("email_id"),
+            PlacementRequest.id.label("request_id"),
+            cast(null(), BigInteger).label("call_id"),
+        )
+        .join(Therapist, Therapist.id == PlacementRequest.therapist_id)
+        .where(
+            PlacementRequest.status == RequestStatus.OPEN,
+            or_(Therapist.email.is_(None), Therapist.email_refused_at.is_not(None)),
+            ~in_an_email,
+            ~IN_A_CALL,
+        )
+    )
+
+
+def _missed_requests() -> Any:
+    return (
+        select(
+            PhoneCall.therapist_id,
+            PhoneCall.created_at.label("since"),
+            PhoneCallBatch.email_id,
+            PhoneCallBatch.placement_request_id.label("request_id"),
+            PhoneCall.id.label("call_id"),
+        )
+        .join(PhoneCallBatch, PhoneCallBatch.phone_call_id == PhoneCall.id)
+        .join(PlacementRequest, PlacementRequest.id == PhoneCallBatch.placement_request_id)
+        .where(
+            AWAITS_RETRY,
+            PhoneCallBatch.included,
+            PhoneCallBatch.outcome.is_(None),
+            PlacementRequest.status.in_(OPEN_REQUEST),
+            ~IN_A_CALL,
+        )
+    )
+
+
+def _missed_emails() -> Any:
+    return (
+        select(
+            PhoneCall.therapist_id,
+            PhoneCall.created_at.label("since"),
+            Email.id.label("email_id"),
+            cast(null(), BigInteger).label("request_id"),
+            PhoneCall.id.label("call_id"),
+        )
+        .join(PhoneCallEmail, PhoneCallEmail.phone_call_id == PhoneCall.id)
+        .join(Email, Email.id == PhoneCallEmail.email_id)
+        .where(AWAITS_RETRY, UNANSWERED)
+    )
