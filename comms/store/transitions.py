@@ -42,7 +42,7 @@ def move_emails(
         .returning(Email.id, Email.version)
         .execution_options(synchronize_session=False)
     )
-    versions = dict(moved.tuples().all())
+    versions = {row.id: row.version for row in moved}
     _follow_places(session, list(versions), arrow)
     return versions
 
