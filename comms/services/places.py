@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from comms.rules.states import EmailStatus
@@ -23,9 +23,16 @@ from comms.store.transitions import move_emails
 
 REQUEST_WITHDRAWN = "request_withdrawn"
 
+_MARKED_EARLIER = exists().where(
+    DeliveryAttempt.email_id == Email.id,
+    DeliveryAttempt.attempt == Email.attempt,
+    DeliveryAttempt.handed_over_at.is_(None),
+)
+"""Not handed over in this attempt; a mark in `emails` is of an earlier one that stayed in doubt."""
+
 NOT_HANDED_OVER = or_(
     Email.status.in_([EmailStatus.DRAFT, EmailStatus.QUEUED, EmailStatus.FAILED]),
-    and_(Email.status == EmailStatus.SENDING, Email.handed_over_at.is_(None)),
+    and_(Email.status == EmailStatus.SENDING, or_(Email.handed_over_at.is_(None), _MARKED_EARLIER)),
 )
 """Emails whose words can still change: they have not reached the relay, or it refused them."""
 
@@ -33,6 +40,12 @@ _MAY_HAVE_ARRIVED = exists().where(DeliveryAttempt.email_id == Email.id, Deliver
 """Once in doubt: if it goes out again, then with the same bytes."""
 
 _NOBODY_LEFT = ~exists().where(EmailBatch.email_id == Email.id, EmailBatch.included)
+
+
+def earlier_doubt() -> ScalarSelect[datetime | None]:
+    """When the email was last handed over without an answer, None if it never was: a value for `handed_over_at`."""
+    lost = (DeliveryAttempt.email_id == Email.id, DeliveryAttempt.outcome == "lose")
+    return select(func.max(DeliveryAttempt.handed_over_at)).where(*lost).correlate(Email).scalar_subquery()
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ def take_out_of_emails(session: Session, request_ids: Collection[int], now: date
     holding = select(EmailBatch.email_id).where(EmailBatch.placement_request_id.in_(sorted(request_ids)))
     stale = lock_emails(session, Email.id.in_(holding.where(EmailBatch.included)), NOT_HANDED_OVER)
     _exclude(session, stale, request_ids)
-    make_stale(session, stale, now)
+    _make_stale(session, stale, now)
     _keep_as_history(session, request_ids, now)
     return TakenOut(frozenset(stale), frozenset(cancel_hopeless(session, stale, now)))
 
@@ -64,9 +77,13 @@ def lock_patients(session: Session, request_ids: Collection[int]) -> None:
 
 
 def lock_emails(session: Session, *conditions: ColumnElement[bool]) -> list[int]:
-    """Lock the rows until the transaction ends, in the order of their ids; SQLite has one writer anyway."""
-    query = select(Email.id).where(*conditions).order_by(Email.id)
-    return list(session.scalars(query.with_for_update(key_share=True)))
+    """Lock the rows until the transaction ends, in the order of their ids; SQLite has one writer anyway.
+
+    Asked twice: while waiting for a lock PostgreSQL looks again at the row itself, but not at other tables.
+    """
+    query = select(Email.id).order_by(Email.id)
+    locked = session.scalars(query.where(*conditions).with_for_update(key_share=True)).all()
+    return list(session.scalars(query.where(Email.id.in_(locked), *conditions))) if locked else []
 
 
 def _exclude(session: Session, email_ids: Collection[int], request_ids: Collection[int]) -> None:
@@ -82,7 +99,7 @@ def _exclude(session: Session, email_ids: Collection[int], request_ids: Collecti
     )
 
 
-def make_stale(session: Session, email_ids: Collection[int], now: datetime) -> None:
+def _make_stale(session: Session, email_ids: Collection[int], now: datetime) -> None:
     session.execute(
         update(Email)
         .where(Email.id.in_(email_ids))
@@ -101,7 +118,7 @@ def _keep_as_history(session: Session, request_ids: Collection[int], now: dateti
         .execution_options(synchronize_session=False)
     )
     emails = set(ended)
-    in_flight = update(Email).where(Email.id.in_(emails), Email.status == EmailStatus.SENDING)
+    in_flight = update(Email).where(Email.id.in_(emails), Email.status.in_([EmailStatus.SENDING, EmailStatus.QUEUED]))
     session.execute(in_flight.values(stale=True).execution_options(synchronize_session=False))
     _close_if_nobody_is_awaited(session, emails, now)
 

@@ -14,6 +14,7 @@ from comms.rules.states import EmailStatus
 from comms.services.correspondence import Correspondence
 from comms.services.events import announce_emails
 from comms.services.letters.context import PatientLine
+from comms.services.places import drop_ended_places
 from comms.store.contacts import email_holder, release
 from comms.store.models import Email, EmailBatch
 from comms.store.session import Sessions, reading, writing
@@ -37,7 +38,8 @@ def refresh_stale_emails(sessions: Sessions, correspondence: Correspondence, now
 
     Rendering happens outside any transaction; a row that changed meanwhile stays stale for the next call.
     """
-    total, last = Refreshed(), 0
+    with writing(sessions) as session:
+        total, last = Refreshed(canceled=len(drop_ended_places(session, now))), 0
     while stale := _next_stale(sessions, after=last):
         last = stale[-1][0].id
         chunk = _refresh(sessions, correspondence, stale, now)

@@ -13,6 +13,7 @@ from comms.rules.states import OPEN_REQUEST, RequestStatus
 from comms.services.calls import remove_from_calls
 from comms.services.places import lock_patients, take_out_of_emails
 from comms.services.reopening import reopen_requests
+from comms.services.stopping import Stopped, stop_contacting
 from comms.store.models import PlacementRequest
 from comms.store.staff import resolve_items
 
@@ -22,8 +23,10 @@ CANCELED_BY_STAFF = "canceled_by_staff"
 __all__ = [
     "CANCELED_BY_STAFF",
     "PATIENT_PLACED",
+    "Stopped",
     "Withdrawal",
     "reopen_requests",
+    "stop_contacting",
     "withdraw_requests",
     "withdraw_siblings",
 ]

@@ -13,7 +13,7 @@ from comms.errors import Conflict, MoveNotAllowed, NotFound
 from comms.rules.policy import ContactPolicy
 from comms.rules.states import OPEN_REQUEST, RequestStatus, move, verbs_from
 from comms.services.emails.contact import check_override, take_contact
-from comms.services.places import lock_emails, requests_in
+from comms.services.places import earlier_doubt, lock_emails, requests_in
 from comms.store.models import Email, EmailBatch, PhoneCallBatch, PlacementRequest
 from comms.store.staff import audit, resolve_items
 from comms.store.transitions import move_email
@@ -82,7 +82,7 @@ def fresh_start(now: datetime, override_reason: str | None) -> dict[str, Any]:
         "next_attempt_at": now,
         "first_attempt_at": None,
         "retry_count": 0,
-        "handed_over_at": None,
+        "handed_over_at": earlier_doubt(),
         "error_kind": None,
         "error_message": None,
     }
