@@ -59,7 +59,7 @@ def close_run(run: Step, counts: Mapping[str, Any], *, failed: bool = False) -> 
 
 
 def plan_daily_batch(run: Step, limit: int, chunk_size: int) -> Step:
-    """Decide about everybody and store the decisions; `chunks` are the emails to be made."""
+    """Decide about everybody and store the decisions; the `chunks` are to be made, `at_once` of them in parallel."""
     policy, at = settings().contact_policy(), _instant(run)
     if run["standing"] == Standing.DRY:
         with reading(sessions()) as session:
@@ -75,6 +75,7 @@ def plan_daily_batch(run: Step, limit: int, chunk_size: int) -> Step:
         "refused": _by_count(report.refused),
         "waiting": _by_count(report.waiting),
         "chunks": chunks,
+        "at_once": _chunks_at_once(),
     }
 
 
@@ -133,11 +134,6 @@ def count_due(run: Step) -> int:
         return job_runs.count_under_way(session, _acting(run))
 
 
-def chunks_at_once() -> int:
-    """How many chunks may be made side by side: SQLite has one writer."""
-    return 1 if engine().dialect.name == "sqlite" else 4
-
-
 def add_up(steps: Iterable[Step]) -> Step:
     """Add results of the same kind: numbers and lists are joined, counts by name added, of words the last stands."""
     total: Step = {}
@@ -151,6 +147,11 @@ def _plus(before: Any, value: Any) -> Any:
     if isinstance(value, dict):
         return _by_count(Counter(before) + Counter(value))
     return value if isinstance(value, str) else before + value
+
+
+def _chunks_at_once() -> int:
+    """SQLite has one writer."""
+    return 1 if engine().dialect.name == "sqlite" else 4
 
 
 def _now() -> datetime:
