@@ -48,13 +48,13 @@ class Dispatch:
             self._changed.notify_all()
 
     def connected(self, change: int) -> None:
-        """Count open connections: +1, -1."""
+        """Count connections that are open or just being opened: +1, -1."""
         with self._changed:
             self._connected += change
 
     @property
     def others_connected(self) -> bool:
-        """For a connection that could not be opened: whether another one lives."""
+        """For a connection that could not be opened: whether another one lives, or may yet."""
         return self._connected > 0
 
     def halt(self, why: Ended) -> None:

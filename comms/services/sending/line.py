@@ -9,7 +9,7 @@ from comms.rules.retry import Kind, classify
 
 
 class Line:
-    """Not thread-safe. `counted` is told +1 and -1 as connections come and go."""
+    """Not thread-safe. `counted` is told +1 when a connection is to be opened and -1 when it is none (any more)."""
 
     def __init__(self, sender: EmailSender, letters_per_connection: int, counted: Callable[[int], None]) -> None:
         self._sender, self._most, self._counted = sender, letters_per_connection, counted
@@ -38,9 +38,13 @@ class Line:
 
     def _open(self) -> EmailConnection:
         if self._connection is None:
-            self._connection = self._sender.connect()
-            self._letters = 0
             self._counted(+1)
+            try:
+                self._connection = self._sender.connect()
+            except ChannelFault:
+                self._counted(-1)
+                raise
+            self._letters = 0
         return self._connection
 
     def close(self) -> None:
