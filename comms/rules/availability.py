@@ -44,7 +44,9 @@ class _Reading:
     faults: list[str] = field(default_factory=list)
 
     def fault(self, place: str, code: str) -> None:
-        self.faults.append(f"{place}: {code}")
+        """Note it once, however often it stands in one place."""
+        if (line := f"{place}: {code}") not in self.faults:
+            self.faults.append(line)
 
     def add(self, days: Iterable[str], place: str, item: Any) -> None:
         """Read one item, or each part of a text with several windows, for these days."""

@@ -9,6 +9,7 @@ from comms.rules.states import EmailStatus, PhoneCallStatus
 from comms.store.models import Email, PhoneCall, PhoneCallBatch, PlacementRequest
 
 _later = aliased(PhoneCall)
+_place = aliased(PhoneCallBatch)
 
 HAS_RETRY = exists().where(_later.retry_of_id == PhoneCall.id)
 """The next try of a failed call is booked."""
@@ -26,5 +27,5 @@ UNANSWERED = and_(
 )
 """The same as `store.models.emails.PENDING`, for queries over several tables."""
 
-IN_A_CALL = exists().where(PhoneCallBatch.placement_request_id == PlacementRequest.id, PhoneCallBatch.live)
+IN_A_CALL = exists().where(_place.placement_request_id == PlacementRequest.id, _place.live)
 """The placement request has its live place in a scheduled call."""
