@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from comms.cli import db, docs, plan, templates
+from comms.cli import db, docs, emails, intake, plan, sample, staff, templates
 from comms.cli.output import errors
 from comms.errors import CommsError
 
@@ -20,7 +20,14 @@ app = typer.Typer(
 app.add_typer(db.app, name="db")
 app.add_typer(docs.app, name="docs")
 app.add_typer(templates.app, name="templates")
+app.add_typer(emails.app, name="emails")
 app.command()(plan.plan)
+app.add_typer(sample.app, name="sample")
+app.command("import")(intake.import_files)
+app.command()(staff.suppress)
+app.command("staff-list")(staff.staff_list)
+app.command()(staff.pause)
+app.command()(staff.resume)
 
 
 def main() -> None:

@@ -78,10 +78,10 @@ def write_trail(session: Session, changes: Iterable[Change], now: datetime, acto
         {
             "at": now,
             "actor": actor,
-            "action": "import_changed" if change.before else "import_created",
+            "action": f"{SUBJECTS[change.row.kind]}.import",
             "subject_type": SUBJECTS[change.row.kind],
             "subject_id": change.row.id,
-            "details": {"fields": change.fields} if change.before else None,
+            "details": {"fields": change.fields} if change.before else {"new": True},
         }
         for change in changes
     ]
