@@ -7,7 +7,9 @@ import email.policy
 import html
 import re
 from datetime import UTC, datetime
-from email.message import EmailMessage
+from email.header import decode_header, make_header
+from email.message import EmailMessage, Message
+from email.utils import parseaddr
 from html.parser import HTMLParser
 from typing import Any
 
@@ -55,6 +57,18 @@ def parse(content: bytes) -> EmailMessage:
         assert part.defects == []
         assert all(not getattr(value, "defects", ()) for value in part.values())
     return message
+
+
+def name_in(content: bytes, header: str) -> str:
+    """The display name in From or To, decoded as RFC 2047 says: blanks between encoded words do not count."""
+    raw = email.message_from_bytes(content, policy=email.policy.compat32)[header]
+    quoted, _ = parseaddr(str(raw).replace("\r\n", "").replace("\n", ""))
+    return str(make_header(decode_header(quoted))) if "=?utf-8?q?" in quoted else quoted
+
+
+def body_of(part: Message) -> str:
+    """What a part says, with the line ends of this machine."""
+    return bytes(part.get_payload(decode=True)).decode().replace("\r\n", "\n")
 
 
 def shown(page: str) -> str:

@@ -57,7 +57,7 @@ def wire_address(address: str, where: str) -> WireAddress:
 
 def _international(address: str, where: str) -> WireAddress:
     try:
-        found = validate_email(address, check_deliverability=False, globally_deliverable=False, test_environment=True)
+        found = validate_email(address, strict=True, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise BadInput("is not exactly one email address", where=where) from None
     return WireAddress(found.local_part, found.ascii_domain)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from comms.rules.policy import Identity
+from comms.services.letters.addresses import require_plain
 from comms.services.letters.words import Words, day, fact_lines, number_in_words
 
 
@@ -59,9 +60,9 @@ def common(
         "salutation": salutation,
         "count": count,
         "count_in_words": number_in_words(count, words),
-        "sender_name": _line(identity.sender_name),
-        "organisation": _line(identity.organisation),
-        "legal_footer": [line for line in map(_line, identity.legal_footer.splitlines()) if line],
+        "sender_name": _line(identity.sender_name, "sender name"),
+        "organisation": _line(identity.organisation, "organisation"),
+        "legal_footer": [_line(line, "legal footer") for line in identity.legal_footer.splitlines() if line.strip()],
         "unsubscribe": identity.unsubscribe,
         "unsubscribe_href": _mailto(identity.unsubscribe, words.unsubscribe),
         "reply_to": reply_to,
@@ -95,5 +96,5 @@ def _mailto(address: str, subject: str, body: str = "") -> str:
     return f"{href}&body={quote(body, safe='')}" if body else href
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())
+def _line(text: str, where: str) -> str:
+    return require_plain(" ".join(text.split()), where)

@@ -11,8 +11,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.header import Header
 from email.utils import format_datetime
+from string import ascii_letters, digits
 from typing import Protocol
 from urllib.parse import quote
 
@@ -21,12 +21,15 @@ from comms.services.letters.addresses import WireAddress, require_plain, wire_ad
 from comms.services.letters.words import ENGLISH, WORDS
 
 _LINE = 76
+_LONGEST_WORD = 54
+"""So that "Subject: " and an encoded word stay within a line."""
+_Q = [chr(b) if chr(b) in f"{ascii_letters}{digits}!*+-/" else f"={b:02X}" for b in range(256)]
+_Q[ord(" ")] = "_"
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ .,:;@()<>\[\]\\\"-]{1,60}")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+>")
 _LANGUAGE = re.compile(r"[a-z]{2}")
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CONTROLS = bytes(byte for byte in (*range(32), 127) if byte not in b"\t\n\r")
 
 
 class Content(Protocol):
@@ -114,7 +117,7 @@ def _matching(pattern: re.Pattern[str], value: str, where: str) -> str:
 
 def _mailbox(header: str, name: str, address: str) -> str:
     wire = wire_address(address, header)
-    phrase = _phrase(header, " ".join(require_plain(name, header).split()))
+    phrase = _phrase(" ".join(require_plain(name, header).split()))
     if not phrase:
         return f"{header}: <{wire}>"
     last_line = f"{header}: {phrase}".rpartition("\r\n")[2]
@@ -122,14 +125,14 @@ def _mailbox(header: str, name: str, address: str) -> str:
     return f"{header}: {phrase}{fold} <{wire}>"
 
 
-def _phrase(header: str, name: str) -> str:
+def _phrase(name: str) -> str:
     """Write a display name: as it is, quoted, or encoded where it is long, not ASCII, or looks encoded already."""
     if not name or (_ATOMS.fullmatch(name) and len(name) <= _LINE - 16 and "=?" not in name):
         return name
     if _PHRASE.fullmatch(name) and "=?" not in name:
         escaped = re.sub(r'([\\"])', r"\\\1", name)
         return f'"{escaped}"'
-    return _encoded(header, name)
+    return _encoded(name)
 
 
 def _unstructured(header: str, value: str) -> str:
@@ -137,11 +140,18 @@ def _unstructured(header: str, value: str) -> str:
     if not plain:
         raise BadInput("is empty", where=header)
     short = len(header) + 2 + len(plain) <= _LINE
-    return plain if plain.isascii() and short and "=?" not in plain else _encoded(header, plain)
+    return plain if plain.isascii() and short and "=?" not in plain else _encoded(plain)
 
 
-def _encoded(header: str, value: str) -> str:
-    return Header(value, "utf-8", maxlinelen=_LINE, header_name=header).encode(linesep="\r\n")
+def _encoded(value: str) -> str:
+    """Write encoded words (RFC 2047), one a line; none ends within a character."""
+    words = [""]
+    for character in value:
+        piece = "".join(_Q[byte] for byte in character.encode())
+        if len(words[-1]) + len(piece) > _LONGEST_WORD:
+            words.append("")
+        words[-1] += piece
+    return "\r\n ".join(f"=?utf-8?q?{word}?=" for word in words)
 
 
 def _unsubscribe(headers: Headers) -> str:
@@ -152,19 +162,29 @@ def _unsubscribe(headers: Headers) -> str:
 
 def _boundary(message_id: str) -> str:
     """Derive the boundary from the Message-ID; "=_" cannot occur in a quoted-printable part (RFC 2045, 6.7)."""
-    return "=_" + hashlib.sha256(message_id.encode(errors="replace")).hexdigest()[:32]
+    return "=_" + hashlib.sha256(message_id.encode(errors="replace")).hexdigest()[:24]
 
 
 def _part(boundary: str, subtype: str, body: str, where: str) -> list[str]:
     if not body.strip():
         raise BadInput("is empty", where=where)
-    if _NO_TEXT.search(body):
-        raise BadInput("holds a control character; take it out", where=where)
-    lines = _LINE_ENDS.sub("\r\n", body.rstrip()) + "\r\n"
+    lines = _bytes_of(body, where)
     return [
         f"--{boundary}",
         f"Content-Type: text/{subtype}; charset=utf-8",
         "Content-Transfer-Encoding: quoted-printable",
         "",
-        binascii.b2a_qp(lines.encode()).decode("ascii"),
+        binascii.b2a_qp(lines).decode("ascii"),
     ]
+
+
+def _bytes_of(body: str, where: str) -> bytes:
+    """Encode a body with CRLF ends, the last line's included; BadInput for what is no text."""
+    lines = body.rstrip().replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n") + "\r\n"
+    try:
+        encoded = lines.encode()
+    except UnicodeEncodeError:
+        encoded = _CONTROLS
+    if len(encoded.translate(None, _CONTROLS)) != len(encoded):
+        raise BadInput("holds a control character; take it out", where=where)
+    return encoded
