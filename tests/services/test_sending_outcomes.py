@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -255,7 +256,7 @@ def test_a_relay_that_is_away_lets_the_channel_rest_and_burns_nothing(sessions: 
 
 
 def test_after_the_rest_everything_goes_and_the_channel_works_again(sessions: Sessions) -> None:
-    short = replaced(QUICK, breaker_pause=timedelta(milliseconds=1))
+    short = replace(QUICK, breaker_pause=timedelta(milliseconds=1))
     queue_emails(sessions, 5)
     run(sessions, free_port(), policy=short)
     with SmtpServer() as server:
@@ -264,12 +265,6 @@ def test_after_the_rest_everything_goes_and_the_channel_works_again(sessions: Se
     assert (report.sent, report.channel) == (5, Channel.WORKING)
     with reading(sessions) as session:
         assert channel_state(session, datetime.now(UTC) - timedelta(days=1)) is Channel.WORKING
-
-
-def replaced(policy: Any, **changes: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(policy, **changes)
 
 
 def test_one_letter_that_upsets_the_relay_does_not_stop_the_others(sessions: Sessions) -> None:
@@ -296,7 +291,7 @@ def test_a_connection_that_was_closed_while_it_was_idle_costs_nothing(sessions: 
     queue_emails(sessions, 6)
     tired = {"mail": lambda s: Drop() if s.messages == 2 else None}
     with SmtpServer(tired) as server:
-        report = run(sessions, server.port, policy=replaced(QUICK, connections=1))
+        report = run(sessions, server.port, policy=replace(QUICK, connections=1))
 
     assert (report.sent, report.deferred, len(server.sessions)) == (6, 0, 3)
 
@@ -304,7 +299,7 @@ def test_a_connection_that_was_closed_while_it_was_idle_costs_nothing(sessions: 
 def test_connections_are_opened_anew_after_some_letters(sessions: Sessions) -> None:
     queue_emails(sessions, 7)
     with SmtpServer() as server:
-        run(sessions, server.port, policy=replaced(QUICK, connections=1, messages_per_connection=3))
+        run(sessions, server.port, policy=replace(QUICK, connections=1, messages_per_connection=3))
 
     assert (len(server.received), len(server.sessions)) == (7, 3)
 
