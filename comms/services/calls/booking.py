@@ -38,6 +38,8 @@ class Booking:
     emails: int = 0
     requests: int = 0
     refused: dict[int, Reason | SlotReason] = field(default_factory=dict)
+    stranded: frozenset[int] = frozenset()
+    """Those among the refused whose missed call has no next try: their requests are in progress and in no call."""
     lost: tuple[int, ...] = ()
     """Therapists whose slot somebody else took at the same moment: to be tried again, with the next slot."""
 
@@ -55,6 +57,7 @@ class Decided:
     proposals: tuple[Proposal, ...]
     joining: tuple[CallNeed, ...]
     refused: dict[int, Reason | SlotReason]
+    stranded: frozenset[int] = frozenset()
 
 
 def decide(session: Session, therapist_ids: Sequence[int], now: datetime, policy: CallPolicy) -> Decided:
@@ -76,7 +79,8 @@ def decide(session: Session, therapist_ids: Sequence[int], now: datetime, policy
             proposals.append(Proposal(need, found))
         else:
             refused[need.therapist_id] = found
-    return Decided(tuple(proposals), tuple(joining), refused)
+    stranded = frozenset(need.therapist_id for need in needs if need.retry and need.therapist_id in refused)
+    return Decided(tuple(proposals), tuple(joining), refused, stranded)
 
 
 def book(session: Session, therapist_ids: Sequence[int], now: datetime, policy: CallPolicy) -> Booking:
@@ -100,6 +104,7 @@ def book(session: Session, therapist_ids: Sequence[int], now: datetime, policy: 
         emails=linked.emails,
         requests=linked.requests,
         refused=decided.refused | dict.fromkeys(refused, Reason.CHANGED_MEANWHILE),
+        stranded=decided.stranded,
         lost=tuple(lost),
     )
 

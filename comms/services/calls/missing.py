@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from comms.errors import Conflict
+from comms.errors import BadInput, Conflict
 from comms.rules.policy import CallPolicy
 from comms.rules.states import PhoneCallStatus
 from comms.services.calls.facts import Call, lock_call
@@ -50,6 +51,7 @@ def miss_call(
 
     Where there is no slot yet, the follow-up run goes on looking. Raises MoveNotAllowed unless it is scheduled.
     """
+    _check(reason)
     call = lock_call(session, call_id)
     again = _earliest(call, retry_after, policy)
     move_call(session, "miss", call_id, now, status_reason=reason, retry_after=again, notes=notes)
@@ -59,6 +61,12 @@ def miss_call(
     announce_call(session, "call_failed", call_id, now, reason=reason, next_try_at=at)
     audit(session, actor, "call.miss", "phone_call", call_id, now, reason=reason, retry_id=missed.retry_id)
     return missed
+
+
+def _check(reason: str) -> None:
+    """The reason is published: a code, never words."""
+    if len(reason) > 40 or not re.fullmatch("[a-z][a-z0-9_]*", reason):
+        raise BadInput("a short code such as line_busy; words belong into the notes", where="reason")
 
 
 def _earliest(call: Call, retry_after: datetime | None, policy: CallPolicy) -> datetime | None:

@@ -79,7 +79,7 @@ def schedule_follow_up_calls(
 def _book(sessions: Sessions, therapist_ids: Sequence[int], now: datetime, policy: CallPolicy) -> Booking:
     with writing(sessions) as session:
         booking = book(session, therapist_ids, now, policy)
-        list_without_slot(session, booking.refused, now, policy)
+        list_without_slot(session, booking, now, policy)
     return booking
 
 
@@ -107,11 +107,13 @@ def _plus(done: FollowUpReport, booking: Booking) -> FollowUpReport:
     )
 
 
-def list_without_slot(
-    session: Session, refused: Mapping[int, Reason | SlotReason], now: datetime, policy: CallPolicy
-) -> None:
-    """Remember for whom there was no slot; staff see it when that lasts."""
-    details = {id_: {"reason": reason.value} for id_, reason in refused.items() if isinstance(reason, SlotReason)}
+def list_without_slot(session: Session, booking: Booking, now: datetime, policy: CallPolicy) -> None:
+    """Remember for whom there was no slot, and who gets no next try; staff see it when that lasts."""
+    details = {
+        id_: {"reason": reason.value}
+        for id_, reason in booking.refused.items()
+        if isinstance(reason, SlotReason) or id_ in booking.stranded
+    }
     shown_from = now + policy.no_slot_patience
     raise_items(session, "therapist", {id_: id_ for id_ in details}, "no_slot", now, details, shown_from)
 
@@ -159,7 +161,7 @@ def book_now(session: Session, therapist_id: int, now: datetime, policy: CallPol
         booking = book(session, [therapist_id], now, policy)
         if not booking.lost:
             break
-    list_without_slot(session, booking.refused, now, policy)
+    list_without_slot(session, booking, now, policy)
     return booking
 
 
