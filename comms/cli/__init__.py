@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from comms.cli import db, docs, emails, intake, plan, sample, staff, templates
+from comms.cli import calls, db, docs, emails, intake, plan, sample, staff, templates
 from comms.cli.output import errors
 from comms.errors import CommsError
 
@@ -21,6 +21,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(docs.app, name="docs")
 app.add_typer(templates.app, name="templates")
 app.add_typer(emails.app, name="emails")
+app.add_typer(calls.app, name="calls")
 app.command()(plan.plan)
 app.add_typer(sample.app, name="sample")
 app.command("import")(intake.import_files)

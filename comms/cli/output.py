@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 console = Console(highlight=False, soft_wrap=False)
@@ -37,7 +38,7 @@ def _cell(value: Any, zone: ZoneInfo | None) -> str:
         return value.astimezone(zone).strftime("%d.%m.%Y %H:%M")
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return escape(str(value))
 
 
 def _plain(value: Any) -> Any:
