@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,13 +21,16 @@ FAST = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit")
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
-    """Yield the URL of a maintenance database; `folder` holds the data of a server of our own."""
+def postgres_server(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """Yield the URL of a maintenance database; `folder` holds the data of a server of our own.
+
+    Ours syncs nothing unless it shall be `durable`, for measurements.
+    """
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
         return
-    with _own_server(folder) as url:
+    with _own_server(folder, () if durable else FAST) as url:
         yield url
 
 
@@ -62,7 +65,7 @@ def _binaries() -> Path:
 
 
 @contextmanager
-def _own_server(folder: Path) -> Iterator[str]:
+def _own_server(folder: Path, switched_off: Sequence[str]) -> Iterator[str]:
     binaries, other, port = _binaries(), as_other_user(), free_port()
     data, log = folder / "data", folder / "log"
     initdb = [
@@ -79,7 +82,7 @@ def _own_server(folder: Path) -> Iterator[str]:
         "--locale=C",
     ]
     subprocess.run([*other, *initdb], check=True, capture_output=True, text=True)
-    options = [part for name in FAST for part in ("-c", f"{name}=off")]
+    options = [part for name in switched_off for part in ("-c", f"{name}=off")]
     run = [
         binaries / "postgres",
         "-D",
