@@ -73,7 +73,7 @@ LANGUAGES = tuple(_LANGUAGES)
 
 def greeting(to: Addressee) -> str:
     """Write the first line of a letter, comma included; an unknown language is spoken to in German."""
-    if to.greeting is not None:
+    if to.greeting:
         return to.greeting
     words = _LANGUAGES.get(to.language, _LANGUAGES["de"])
     first, last, degree = clean_name(to.first_name), clean_name(to.last_name), degree_of(to.title)

@@ -116,6 +116,10 @@ def test_a_frozen_greeting_is_used_as_it_is() -> None:
     assert greeting(Addressee.frozen("de", "Sehr geehrte Frau Dr. Müller,")) == "Sehr geehrte Frau Dr. Müller,"
 
 
+def test_an_empty_frozen_greeting_does_not_leave_the_letter_without_one() -> None:
+    assert greeting(Addressee.frozen("de", "")) == NOBODY
+
+
 def test_a_language_we_do_not_write_is_addressed_in_german() -> None:
     assert greeting(Addressee("fr", "herr", None, "Jean", "Petit")) == "Sehr geehrter Herr Petit,"
 
