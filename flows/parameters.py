@@ -1,4 +1,4 @@
-"""Parameters that several flows share. The Prefect UI makes its form of them, with the words of each flow's docstring."""
+"""Parameters that several flows share. The Prefect UI makes its form of them and of each flow's docstring."""
 
 from __future__ import annotations
 
