@@ -1,6 +1,6 @@
 """The bytes of a letter: the same input gives the same bytes, and no value can become a header of its own.
 
-Written out by hand because `EmailMessage` costs thirty times as much and chooses a random boundary. Format: RFC 5322,
+Written out by hand because `EmailMessage` takes five times as long and chooses a random boundary. Format: RFC 5322,
 2045-2047, 2369, 3834; with a local part beyond ASCII also 6532.
 """
 
