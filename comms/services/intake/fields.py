@@ -65,7 +65,7 @@ def _with_doubles(value: Any) -> Any:
 
 def _contact_refusal(value: Any) -> str | None:
     """The reason not to contact somebody; a bare yes is one too, a bare no is none."""
-    if isinstance(value, bool) or (isinstance(value, str) and names.word(value[:20]) in names.YES_NO):
+    if not isinstance(value, str) or names.word(value[:20]) in names.YES_NO:
         return "ohne Angabe von Gründen" if values.yes_no(value) else None
     return values.lines(value, 2000)
 

@@ -11,6 +11,7 @@ from comms.services.intake.health import kind_of_insurance
 from comms.services.intake.records import Kind
 from comms.services.intake.rows import Row, RowRefused
 
+_SIDES = ("patient", "therapist")
 _UNWRITTEN = frozenset({"learned_at", "created_at", "updated_at", "version"})
 
 
@@ -56,7 +57,7 @@ def merge(row: Row, before: Columns | None, blank: Columns, now: datetime) -> Ch
 
 
 def _therapist(row: Row, before: Columns | None, after: Columns) -> None:
-    if not after["last_name"] and not after["practice_name"]:
+    if not has_name(after):
         spoiled = next((column for column in ("last_name", "practice_name") if column in row.faulty), None)
         raise RowRefused(spoiled or "last_name", row.faulty[spoiled] if spoiled else "name_missing")
     after["facts_missing"] = False
@@ -76,16 +77,26 @@ def _patient(row: Row, before: Columns | None, after: Columns) -> None:
 
 def _request(row: Row, before: Columns | None, after: Columns) -> None:
     """Where it stands (status) is not merged: that moves by `requests`, together with emails and calls."""
-    for side in ("patient", "therapist"):
+    for side in _SIDES:
         if after[f"{side}_id"] is None:
             raise RowRefused(f"{side}_id", f"{side}_missing")
-        if before and after[f"{side}_id"] != before[f"{side}_id"]:
-            raise RowRefused(f"{side}_id", f"{side}_changed")
+    if before and (side := changed_side(row.given, before)):
+        raise RowRefused(f"{side}_id", f"{side}_changed")
     if before:
         after["status"] = before["status"]
 
 
 _SPECIAL = {Kind.THERAPISTS: _therapist, Kind.PATIENTS: _patient, Kind.PLACEMENT_REQUESTS: _request}
+
+
+def has_name(facts: Columns) -> bool:
+    """Say whether there is somebody to write to: a person or a practice."""
+    return bool(facts["last_name"] or facts["practice_name"])
+
+
+def changed_side(given: Columns, before: Columns) -> str | None:
+    """Name the side, patient or therapist, that a row wants to exchange in a request that has both."""
+    return next((s for s in _SIDES if given.get(f"{s}_id", before[f"{s}_id"]) != before[f"{s}_id"]), None)
 
 
 def why_not_contacted(facts: Columns) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from comms.rules.states import OPEN_REQUEST, RequestStatus
 from comms.services.intake.fields import Columns
+from comms.services.intake.merging import changed_side
 from comms.services.intake.rows import Row
 
 BY_PLATFORM = {
@@ -35,7 +36,7 @@ def plan_moves(rows: Iterable[Row], before: dict[int, Columns]) -> Moves:
     moves = Moves(defaultdict(list), [])
     for row in rows:
         told, known = row.given.get("status"), before.get(row.id)
-        if told is None or known is None:
+        if told is None or known is None or changed_side(row.given, known):
             continue
         if told in BY_PLATFORM and may_close(known, told):
             moves.close[RequestStatus(told)].append(row.id)

@@ -25,7 +25,7 @@ def email_address(value: Any) -> dict[str, Any]:
     if text.count("@") > 1 and _SEVERAL.search(text):
         raise Unusable("several_emails")
     try:
-        address = validate_email(text, check_deliverability=False).normalized
+        address = validate_email(text, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
         raise Unusable("not_an_email") from None
     key = mailbox(address)

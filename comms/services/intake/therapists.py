@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from comms.services.intake.fields import Columns
-from comms.services.intake.merging import Change, why_not_contacted
+from comms.services.intake.merging import Change, has_name, why_not_contacted
 from comms.services.intake.subjects import Chunk, Subject
 from comms.services.stopping import stop_contacting
 from comms.store.staff import raise_items, resolve_items
@@ -42,7 +42,8 @@ def _ending(chunk: Chunk, before: dict[int, Columns]) -> dict[str, list[int]]:
     ending: dict[str, list[int]] = defaultdict(list)
     for row in chunk.rows:
         known = before.get(row.id)
-        reason = why_not_contacted(known | row.given) if known else None
-        if known and reason and not why_not_contacted(known):
+        if known is None or why_not_contacted(known) or not has_name(known | row.given):
+            continue
+        if reason := why_not_contacted(known | row.given):
             ending[reason].append(row.id)
     return ending
