@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from comms.rules.policy import Identity
-from comms.rules.salutation import Addressee
+from comms.rules.salutation import Addressee, name_on_envelope
 from comms.services.letters.addresses import new_message_id, new_reply_token, reply_address
 from comms.services.letters.context import PatientLine
 from comms.services.letters.facts import patient_facts
@@ -50,7 +50,7 @@ class Correspondence:
             "therapist_id": therapist.id,
             "language": therapist.language,
             "recipient_email": therapist.email,
-            "recipient_name": recipient_name(therapist),
+            "recipient_name": name_on_envelope(addressee(therapist)),
             "mailbox": therapist.mailbox,
             "sender_email": self.identity.sender,
             "sender_name": self.identity.sender_name,
@@ -71,7 +71,8 @@ class Correspondence:
         self, kind: str, speaking: Addressee, patients: Sequence[PatientLine], frozen: dict[str, Any]
     ) -> dict[str, Any]:
         reply_to = reply_address(self.identity.reply_to, frozen["reply_token"])
-        rendered = self.letters.render(kind, speaking, patients, self.identity, reply_to=reply_to)
+        signing = replace(self.identity, sender=frozen["sender_email"], sender_name=frozen["sender_name"])
+        rendered = self.letters.render(kind, speaking, patients, signing, reply_to=reply_to)
         return _columns(rendered) | {"raw": build_message(rendered, self._headers(rendered, frozen, reply_to))}
 
     def _headers(self, rendered: Rendered, frozen: dict[str, Any], reply_to: str) -> Headers:
@@ -98,12 +99,6 @@ def addressee(therapist: Therapist) -> Addressee:
         last_name=therapist.last_name,
         practice_name=therapist.practice_name,
     )
-
-
-def recipient_name(therapist: Therapist) -> str:
-    """The name in the To header: the person with title, or the practice; may be empty."""
-    person = " ".join(part for part in (therapist.title, therapist.first_name, therapist.last_name) if part)
-    return person if therapist.last_name else therapist.practice_name or person
 
 
 def _columns(rendered: Rendered) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,6 +25,7 @@ from comms.services.batching import (
     process_pending_requests,
 )
 from comms.services.correspondence import Correspondence
+from comms.services.letters.context import PatientLine
 from comms.services.letters.render import Letters
 from comms.services.planning import plan_next_batch
 from comms.store import contacts
@@ -182,7 +185,7 @@ def test_the_same_run_once_more_after_a_crash_replaces_its_decisions(sessions: S
 
 def test_a_therapist_whose_data_cannot_be_written_down_is_reported_and_stops_no_one_else(sessions: Sessions) -> None:
     with writing(sessions) as session:
-        bad = make_therapist(session, last_name="Müller\r\nBcc: everybody@x.example")
+        bad = make_therapist(session, email="no@@address.example")
         good = make_therapist(session)
         for therapist in (bad, good):
             make_request(session, therapist)
@@ -194,15 +197,23 @@ def test_a_therapist_whose_data_cannot_be_written_down_is_reported_and_stops_no_
     assert count(sessions, StaffItem, StaffItem.therapist_id == bad.id, StaffItem.reason == "letter_not_rendered") == 1
 
 
+class LongWinded(Correspondence):
+    """Greets professors with more than the column holds."""
+
+    def write_inquiry(self, therapist: Therapist, patients: Sequence[PatientLine], at: datetime) -> dict[str, Any]:
+        values = super().write_inquiry(therapist, patients, at)
+        return values | {"salutation": "x" * 301} if therapist.title == "Prof." else values
+
+
 def test_data_that_only_the_database_refuses_costs_no_more_than_its_own_email(empty_postgresql: Engine) -> None:
     sessions = make_sessions(empty_postgresql)
     with writing(sessions) as session:
-        too_long = {"title": "x" * 100, "first_name": "y" * 100, "last_name": "z" * 100}
-        bad, good = make_therapist(session, **too_long), make_therapist(session)
+        bad, good = make_therapist(session, title="Prof."), make_therapist(session)
         for therapist in (bad, good):
             make_request(session, therapist)
+    correspondence = LongWinded(Letters(None), IDENTITY, ZoneInfo("Europe/Berlin"))
 
-    report = run(sessions)
+    report = process_pending_requests(sessions, NOW, POLICY, correspondence, "run-1")
 
     assert set(report.emails) == {good.id}
     assert report.refused == {Reason.LETTER_NOT_RENDERED: 1}
