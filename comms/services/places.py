@@ -23,7 +23,7 @@ from comms.store.transitions import move_emails
 
 REQUEST_WITHDRAWN = "request_withdrawn"
 
-_MARKED_EARLIER = exists().where(
+MARKED_EARLIER = exists().where(
     DeliveryAttempt.email_id == Email.id,
     DeliveryAttempt.attempt == Email.attempt,
     DeliveryAttempt.handed_over_at.is_(None),
@@ -32,7 +32,7 @@ _MARKED_EARLIER = exists().where(
 
 NOT_HANDED_OVER = or_(
     Email.status.in_([EmailStatus.DRAFT, EmailStatus.QUEUED, EmailStatus.FAILED]),
-    and_(Email.status == EmailStatus.SENDING, or_(Email.handed_over_at.is_(None), _MARKED_EARLIER)),
+    and_(Email.status == EmailStatus.SENDING, or_(Email.handed_over_at.is_(None), MARKED_EARLIER)),
 )
 """Emails whose words can still change: they have not reached the relay, or it refused them."""
 

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import chain
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from comms.store.engines import insert_for
-from comms.store.models import ContactEntry, ContactState
+from comms.store.models import ContactEntry, ContactState, UtcDateTime
 
 CONTACT_KINDS = ("contact", "override")
 
@@ -106,8 +106,15 @@ def release(session: Session, holders: Iterable[str]) -> None:
 
 def happened(session: Session, at: Mapping[str, datetime]) -> None:
     """Move contacts to the time they really took place, {holder: instant}, and hold their keys no longer."""
-    for holder, instant in sorted(at.items()):
-        session.execute(update(ContactEntry).where(ContactEntry.holder == holder).values(at=instant))
+    if not at:
+        return
+    instants = {holder: literal(instant, UtcDateTime()) for holder, instant in sorted(at.items())}
+    session.execute(
+        update(ContactEntry)
+        .where(ContactEntry.holder.in_(sorted(at)))
+        .values(at=case(instants, value=ContactEntry.holder))
+        .execution_options(synchronize_session=False)
+    )
     _recompute(session, keys_of(session, at), sorted(at))
 
 

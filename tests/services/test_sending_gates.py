@@ -82,7 +82,9 @@ def mark(sessions: Sessions, asked: list[Claimed], owner: str = "me") -> set[int
 
 def record(sessions: Sessions, claimed: Claimed, reply: Reply, owner: str = "me") -> Tally:
     tally = Tally()
-    Records(sessions, owner, QUICK, tally).write([], [Result(claimed, reply)])
+    records = Records(sessions, owner, QUICK, tally)
+    records.write([], [Result(claimed, reply)])
+    records.finish([Result(claimed, reply)])
     return tally
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from threading import Condition
+from threading import Condition, Event
 
 from comms.services.sending.report import Ended
 from comms.services.sending.values import Claimed
@@ -13,7 +13,9 @@ from comms.services.sending.values import Claimed
 class Dispatch:
     """Shared by the thread that claims and the threads that send."""
 
-    def __init__(self) -> None:
+    def __init__(self, low: int, stop: Event) -> None:
+        """`low` is the number of waiting letters below which `wait` wakes up, to claim more."""
+        self._low, self._stop = low, stop
         self._changed = Condition()
         self._waiting: deque[Claimed] = deque()
         self._in_flight = 0
@@ -32,7 +34,7 @@ class Dispatch:
         with self._changed:
             while not self._waiting and not self._closed and not self.halted:
                 self._changed.wait()
-            if self.halted or not self._waiting:
+            if self.halted or self._stop.is_set() or not self._waiting:
                 return None
             self._in_flight += 1
             return self._waiting.popleft()
@@ -45,7 +47,8 @@ class Dispatch:
     def done(self) -> None:
         with self._changed:
             self._in_flight -= 1
-            self._changed.notify_all()
+            if len(self._waiting) < self._low:
+                self._changed.notify_all()
 
     def connected(self, change: int) -> None:
         """Count connections that are open or just being opened: +1, -1."""

@@ -19,7 +19,9 @@ Asked = TypeVar("Asked")
 Told = TypeVar("Told")
 
 TICK = 0.05
-"""Seconds until what was only told is written, if nobody asks for anything."""
+"""Seconds until what was only told is written and finished, if nobody asks for anything."""
+FINISH_AT = 32
+"""Finished together while people go on asking: large enough to be cheap, small enough not to keep them waiting."""
 LONGEST_PAUSE = 1.0
 """Seconds between two tries while the database is away."""
 
@@ -27,17 +29,23 @@ _AWAY = (OperationalError, InterfaceError)
 
 
 class GroupCommit(Generic[Asked, Told]):
-    """Runs `write(asked, told)` in a thread of its own: one transaction, which returns what of `asked` is granted.
+    """Writes in a thread of its own, in two steps that each open and commit one transaction.
 
-    What is asked waits for its commit. What is told rides along with the next one, in order, and is kept until it is
-    written: what a connection told before it asks is in the same commit as the answer or in an earlier one.
+    `write(asked, told)` returns what of `asked` is granted. What is asked waits for its commit; what is told rides
+    along, so that what a connection told before it asks is committed with the answer or earlier. It does little.
+    `finish(told)` does later, for many at once, what follows from what was told. All is kept until it is done.
     """
 
-    def __init__(self, write: Callable[[Sequence[Asked], Sequence[Told]], Collection[Asked]]) -> None:
-        self._write = write
+    def __init__(
+        self,
+        write: Callable[[Sequence[Asked], Sequence[Told]], Collection[Asked]],
+        finish: Callable[[Sequence[Told]], None],
+    ) -> None:
+        self._write, self._finish = write, finish
         self._asked: queue.SimpleQueue[tuple[Asked, Future[bool]] | None] = queue.SimpleQueue()
         self._told: deque[Told] = deque()
-        self._writing = 0
+        self._unfinished: deque[Told] = deque()
+        self._busy = False
         self._failures = 0
         self._dead = False
         self._end: float | None = None
@@ -69,20 +77,25 @@ class GroupCommit(Generic[Asked, Told]):
 
     @property
     def idle(self) -> bool:
-        """Everything that was told is written."""
-        return not self._told and not self._writing
+        """Everything that was told is finished."""
+        return not (self._told or self._unfinished or self._busy)
 
     def close(self, patience: float) -> list[Told]:
         """Write what is left, trying for `patience` seconds; return what could not be written."""
         self._end = time.monotonic() + patience
         self._asked.put(None)
         self._thread.join()
-        return [*self.unwritable, *self._told]
+        return [*self.unwritable, *self._unfinished, *self._told]
 
     def _run(self) -> None:
         try:
             while not self._over():
-                self._write_group(self._next_group())
+                group = self._next_group()
+                self._busy = True
+                self._write_group(group)
+                if not group or len(self._unfinished) >= FINISH_AT:
+                    self._finish_all()
+                self._busy = False
         finally:
             with self._lock:
                 self._dead = True
@@ -90,7 +103,8 @@ class GroupCommit(Generic[Asked, Told]):
                 done.set_exception(RuntimeError("the writer has ended"))
 
     def _over(self) -> bool:
-        return self._end is not None and (not self._told or time.monotonic() > self._end)
+        left = self._told or self._unfinished
+        return self._end is not None and (not left or time.monotonic() > self._end)
 
     def _next_group(self) -> list[tuple[Asked, Future[bool]]]:
         """Wait for somebody to ask, at most a tick; after failures ever longer."""
@@ -108,43 +122,46 @@ class GroupCommit(Generic[Asked, Told]):
         return group
 
     def _write_group(self, group: Sequence[tuple[Asked, Future[bool]]]) -> None:
-        told = self._take_told()
+        told = [self._told.popleft() for _ in range(len(self._told))]
         if not group and not told:
             return
         try:
             granted = self._write([item for item, _ in group], told)
         except (SQLAlchemyError, CommsError) as error:
-            self._failed(error, told)
+            self._told.extendleft(reversed(told))
+            self._failed(error)
             for _, done in group:
                 done.set_exception(error)
             return
-        finally:
-            self._writing = 0
         self._failures = 0
+        self._unfinished.extend(told)
         for item, done in group:
             done.set_result(item in granted)
 
-    def _take_told(self) -> list[Told]:
-        """`_writing` counts before the queue shrinks, so that `idle` is never true too early."""
-        self._writing = len(self._told)
-        return [self._told.popleft() for _ in range(self._writing)]
+    def _finish_all(self) -> None:
+        """Finish everything at once; one that the database refuses must not hold up the others."""
+        if not self._unfinished:
+            return
+        try:
+            self._finish(list(self._unfinished))
+            self._unfinished.clear()
+        except _AWAY as error:
+            self._failed(error)
+        except (SQLAlchemyError, CommsError):
+            for item in list(self._unfinished):
+                self._finish_alone(item)
 
-    def _failed(self, error: Exception, told: Sequence[Told]) -> None:
-        """Keep everything for the next try; one that alone is refused must not hold up the others."""
+    def _finish_alone(self, item: Told) -> None:
+        try:
+            self._finish([item])
+        except _AWAY as error:
+            self._failed(error)
+            return
+        except (SQLAlchemyError, CommsError) as error:
+            self._failed(error)
+            self.unwritable.append(item)
+        self._unfinished.remove(item)
+
+    def _failed(self, error: Exception) -> None:
         self.error = error
         self._failures = min(self._failures + 1, 10)
-        if isinstance(error, _AWAY) or not told:
-            self._told.extendleft(reversed(told))
-            return
-        for item in told:
-            self._write_alone(item)
-
-    def _write_alone(self, item: Told) -> None:
-        try:
-            self._write([], [item])
-        except _AWAY as error:
-            self.error = error
-            self._told.append(item)
-        except (SQLAlchemyError, CommsError) as error:
-            self.error = error
-            self.unwritable.append(item)

@@ -1,15 +1,16 @@
-"""The mark: the last gate before the content, committed before the final dot."""
+"""The mark, committed before the final dot, and the answer, committed before the next mark of its connection."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import bindparam, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from comms.rules.states import EmailStatus
-from comms.services.sending.values import Claimed
+from comms.services.sending.channel import codes
+from comms.services.sending.values import Claimed, Result
 from comms.store.models import DeliveryAttempt, Email
 
 
@@ -43,6 +44,33 @@ def _mark_attempts(session: Session, granted: Collection[Claimed], at: datetime)
         .values(handed_over_at=at)
         .execution_options(synchronize_session=False)
     )
+
+
+_ATTEMPTS = DeliveryAttempt.metadata.tables[DeliveryAttempt.__tablename__]
+
+_NOTE = (
+    update(_ATTEMPTS)
+    .where(
+        _ATTEMPTS.c.email_id == bindparam("of_email"),
+        _ATTEMPTS.c.attempt == bindparam("number"),
+    )
+    .values({name: bindparam(name) for name in ("finished_at", "phase", "code", "enhanced", "fault")})
+)
+
+
+def note_answers(session: Session, results: Collection[Result], at: datetime) -> None:
+    """Write down what the relay said, before anything follows from it: from here on a crash loses no answer.
+
+    An attempt that is `finished_at` and has no `outcome` is answered and waits to be settled, if need be by a rescue.
+    """
+    rows = [_answer(result, at) for result in results]
+    if rows:
+        session.connection().execute(_NOTE, rows)
+
+
+def _answer(result: Result, at: datetime) -> dict[str, object]:
+    claimed = result.claimed
+    return {"of_email": claimed.email_id, "number": claimed.attempt, "finished_at": at} | codes(result.reply)
 
 
 def hand_overs(session: Session, ids: Collection[int]) -> dict[int, datetime]:

@@ -1,18 +1,19 @@
-"""What the writer's thread does for one group: marks, results, leases and the channel, in one transaction."""
+"""What the writer's thread does: marks and answers at once, and for many at a time what follows from them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from comms.rules.policy import SendingPolicy
-from comms.rules.replies import Fault
+from comms.rules.replies import Fault, Reply
 from comms.rules.retry import Kind, classify
 from comms.services.places import lock_emails
 from comms.services.sending.channel import end_rest, let_channel_rest, pause_channel, resting_until
 from comms.services.sending.claim import renew_leases
-from comms.services.sending.marks import grant_marks
+from comms.services.sending.marks import grant_marks, note_answers
 from comms.services.sending.report import Tally
 from comms.services.sending.settle import Ending, settle
 from comms.services.sending.values import ChannelFailed, Claimed, RenewLeases, Result, Told
@@ -32,34 +33,43 @@ class Records:
         """A rest may stand in the database; looked for until an email was taken."""
 
     def write(self, asked: Sequence[Claimed], told: Sequence[Told]) -> Collection[Claimed]:
-        """Commit one group; return the marks that were granted. Times are the database's."""
-        results = [item for item in told if isinstance(item, Result)]
+        """Commit marks and answers; return the marks that were granted. Times are the database's."""
+        results = _results(told)
         with writing(self._sessions) as session:
             at = clock(session)
-            _lock(session, asked, results)
+            _lock(session, {claimed.email_id for claimed in asked})
             if any(isinstance(item, RenewLeases) for item in told):
                 renew_leases(session, self._owner, at, self._policy.lease)
             granted = grant_marks(session, self._owner, asked, at)
-            done = settle(session, self._owner, results, at, self._policy)
+            note_answers(session, results, at)
             for item in told:
                 if isinstance(item, ChannelFailed):
-                    self._note_failure(session, item)
-            self._wake(session, done)
-        self._count(done)
+                    self._note_failure(session, item.reply, at)
         return [claimed for claimed in asked if claimed.email_id in granted]
 
-    def _note_failure(self, session: Session, failed: ChannelFailed) -> None:
-        at = clock(session)
-        if classify(failed.reply) is Kind.CHANNEL_TRANSIENT:
-            let_channel_rest(session, failed.reply, at, self._policy.breaker_pause)
+    def _note_failure(self, session: Session, reply: Reply, at: datetime) -> None:
+        if classify(reply) is Kind.CHANNEL_TRANSIENT:
+            let_channel_rest(session, reply, at, self._policy.breaker_pause)
         else:
-            pause_channel(session, failed.reply, at)
+            pause_channel(session, reply, at)
 
-    def _wake(self, session: Session, done: Mapping[str, Sequence[Ending]]) -> None:
+    def finish(self, told: Sequence[Told]) -> None:
+        """Move the emails as their answers say, with everything that follows."""
+        results = _results(told)
+        if not results:
+            return
+        with writing(self._sessions) as session:
+            at = clock(session)
+            _lock(session, {result.claimed.email_id for result in results})
+            done = settle(session, self._owner, results, at, self._policy)
+            self._wake(session, done, at)
+        self._count(done)
+
+    def _wake(self, session: Session, done: Mapping[str, Sequence[Ending]], at: datetime) -> None:
         if not (self._may_rest and done.get("accept")):
             return
         until = resting_until(session)
-        if until and until <= clock(session):
+        if until and until <= at:
             end_rest(session)
         self._may_rest = bool(until)
 
@@ -73,8 +83,11 @@ class Records:
         self._tally.add("refused_marks", refused)
 
 
-def _lock(session: Session, asked: Sequence[Claimed], results: Sequence[Result]) -> None:
+def _results(told: Sequence[Told]) -> list[Result]:
+    return [item for item in told if isinstance(item, Result)]
+
+
+def _lock(session: Session, ids: Collection[int]) -> None:
     """Several emails at once are locked in the order of their ids, as everybody does."""
-    ids = {claimed.email_id for claimed in asked} | {result.claimed.email_id for result in results}
     if len(ids) > 1:
         lock_emails(session, Email.id.in_(ids))

@@ -74,10 +74,9 @@ class _Run:
         self._owner = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
         self._left = limit
         self._tally = Tally()
-        self._dispatch = Dispatch()
-        self._writer: GroupCommit[Claimed, Told] = GroupCommit(
-            Records(sessions, self._owner, policy, self._tally).write
-        )
+        self._dispatch = Dispatch(policy.connections, stop)
+        records = Records(sessions, self._owner, policy, self._tally)
+        self._writer: GroupCommit[Claimed, Told] = GroupCommit(records.write, records.finish)
         self._place = Workplace(sender, policy, self._dispatch, self._writer, Breaker())
         self._next: dict[str, float] = {}
 
@@ -178,8 +177,8 @@ class _Run:
 
     def _rescue(self) -> None:
         with writing(self._sessions) as session:
-            rescued = rescue_lost_emails(session, clock(session))
-        self._tally.add("rescued", [*rescued.queued, *rescued.in_doubt])
+            rescued = rescue_lost_emails(session, clock(session), self._policy)
+        self._tally.add("rescued", rescued.all)
 
     def _return(self, letters: list[Claimed]) -> None:
         for claimed in letters:

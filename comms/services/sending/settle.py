@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, case, func, literal, tuple_, update
 from sqlalchemy.orm import Session
 
 from comms.rules.policy import SendingPolicy
 from comms.rules.retry import Decision, Kind, Tried, decide
+from comms.services.places import earlier_doubt
 from comms.services.sending.effects import after_lost, after_refused, after_sent
 from comms.services.sending.values import Result
 from comms.store.models import DeliveryAttempt, Email, UtcDateTime
@@ -62,7 +63,7 @@ def _move(session: Session, owner: str, verb: str, ended: Sequence[Ending], at: 
         moved |= _accept_late(session, [e for id_, e in by_id.items() if id_ not in moved], at)
     done = [by_id[id_] for id_ in sorted(moved)]
     if done:
-        _close_attempts(session, done, at)
+        _close_attempts(session, verb, done)
         _follow(session, verb, done, at)
     return done
 
@@ -89,13 +90,16 @@ def _accepted(_ended: Sequence[Ending], at: datetime) -> dict[str, Any]:
 
 
 def _deferred(ended: Sequence[Ending], at: datetime) -> dict[str, Any]:
-    """Trouble of the relay burns nothing; a letter that was not tried stays as due as it was."""
+    """Trouble of the relay burns nothing; a letter that was not tried stays as due as it was.
+
+    This hand-over came to nothing for certain; one of an earlier attempt that stayed in doubt still counts.
+    """
     burned = [e.email_id for e in ended if e.decision.burns_attempt]
     again = {
         e.email_id: literal(e.decision.next_attempt_at, UtcDateTime()) for e in ended if e.decision.next_attempt_at
     }
     told = [e for e in ended if e.decision.kind is not Kind.RETURNED]
-    values: dict[str, Any] = {"handed_over_at": _earlier_doubt()}
+    values: dict[str, Any] = {"handed_over_at": earlier_doubt()}
     if again:
         values["next_attempt_at"] = case(again, value=Email.id, else_=Email.next_attempt_at)
     if burned:
@@ -107,7 +111,7 @@ def _deferred(ended: Sequence[Ending], at: datetime) -> dict[str, Any]:
 
 def _refused(ended: Sequence[Ending], at: datetime) -> dict[str, Any]:
     first = func.coalesce(Email.first_attempt_at, literal(at, UtcDateTime()))
-    return {"handed_over_at": _earlier_doubt(), "first_attempt_at": first} | _reasons(ended)
+    return {"handed_over_at": earlier_doubt(), "first_attempt_at": first} | _reasons(ended)
 
 
 def _lost(ended: Sequence[Ending], at: datetime) -> dict[str, Any]:
@@ -130,39 +134,14 @@ def _reasons(ended: Sequence[Ending]) -> dict[str, Any]:
     }
 
 
-def _earlier_doubt() -> ColumnElement[Any]:
-    """This hand-over came to nothing for certain; one of an earlier attempt that stayed in doubt still counts."""
-    return (
-        select(func.max(DeliveryAttempt.handed_over_at))
-        .where(DeliveryAttempt.email_id == Email.id, DeliveryAttempt.outcome == "lose")
-        .correlate(Email)
-        .scalar_subquery()
+def _close_attempts(session: Session, verb: str, done: Sequence[Ending]) -> None:
+    pairs = [(ending.email_id, ending.result.claimed.attempt) for ending in done]
+    session.execute(
+        update(DeliveryAttempt)
+        .where(tuple_(DeliveryAttempt.email_id, DeliveryAttempt.attempt).in_(pairs))
+        .values(outcome=verb)
+        .execution_options(synchronize_session=False)
     )
-
-
-_CLOSE = (
-    update(DeliveryAttempt.__table__)  # type: ignore[arg-type]
-    .where(DeliveryAttempt.email_id == bindparam("of_email"), DeliveryAttempt.attempt == bindparam("number"))
-    .values({name: bindparam(name) for name in ("finished_at", "outcome", "phase", "code", "enhanced", "fault")})
-)
-
-
-def _close_attempts(session: Session, done: Sequence[Ending], at: datetime) -> None:
-    session.connection().execute(_CLOSE, [_attempt_row(ending, at) for ending in done])
-
-
-def _attempt_row(ending: Ending, at: datetime) -> Mapping[str, Any]:
-    reply = ending.result.reply
-    return {
-        "of_email": ending.email_id,
-        "number": ending.result.claimed.attempt,
-        "finished_at": at,
-        "outcome": ending.decision.verb,
-        "phase": reply.phase.value,
-        "code": reply.code,
-        "enhanced": reply.enhanced,
-        "fault": reply.fault,
-    }
 
 
 def _follow(session: Session, verb: str, done: Sequence[Ending], at: datetime) -> None:
