@@ -79,13 +79,15 @@ def _calls_about(session: Session, email_ids: Collection[int]) -> set[int]:
 
 
 def _empty(session: Session, call_ids: Collection[int], answered: Collection[int]) -> list[int]:
-    """Scheduled calls in which no request and no unanswered email is left."""
+    """Scheduled calls in which no request is left, nor an unanswered email that never asked for one."""
     request = exists().where(PhoneCallBatch.phone_call_id == PhoneCall.id, PhoneCallBatch.included)
+    asked = exists().where(PhoneCallBatch.phone_call_id == PhoneCall.id, PhoneCallBatch.email_id == Email.id)
     email = exists().where(
         PhoneCallEmail.phone_call_id == PhoneCall.id,
         PhoneCallEmail.email_id == Email.id,
         Email.id.not_in(sorted(answered)),
         UNANSWERED,
+        ~asked,
     )
     query = select(PhoneCall.id).where(
         PhoneCall.id.in_(sorted(call_ids)), PhoneCall.status == PhoneCallStatus.SCHEDULED, ~request, ~email
