@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,43 +11,7 @@ import pytest
 from comms.config import Settings, get_config
 from comms.config.settings import names
 from comms.errors import ConfigurationError
-
-PRODUCTION = {
-    "COMMS_ENVIRONMENT": "production",
-    "DATABASE_URL": "postgresql://comms:kahF7ohgh@db.platzsuche.de/comms",
-    "SMTP_HOST": "mail.platzsuche.de",
-    "SMTP_SECURITY": "starttls",
-    "SMTP_PASSWORD": "Eiz<ee9;ahy",
-    "EMAIL_SENDER": "vermittlung@platzsuche.de",
-    "COMMS_REPLY_TO": "antwort@platzsuche.de",
-    "COMMS_UNSUBSCRIBE": "abmeldung@platzsuche.de",
-    "COMMS_ORGANISATION": "Platzsuche gGmbH",
-    "COMMS_LEGAL_FOOTER": "Platzsuche gGmbH, Hauptstraße 1, 10827 Berlin",
-}
-
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty working directory and an environment without any setting."""
-    for name in list(os.environ):
-        if name.removesuffix("_FILE") in names() or name.startswith(("COMMS_", "SMTP_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    get_config.cache_clear()
-    yield tmp_path
-    get_config.cache_clear()
-
-
-def read(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return get_config()
-
-
-def faults(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
-    with pytest.raises(ConfigurationError) as error:
-        read(monkeypatch, **environment)
-    return error.value.faults
+from tests.config.reading import faults, read
 
 
 @pytest.mark.parametrize(
@@ -314,60 +277,6 @@ def test_a_misspelt_name_in_the_env_file_is_told_too(folder: Path) -> None:
 
 def test_names_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     read(monkeypatch, COMMS_API_SERVICE_HOST="10.0.0.1", COMMS_API_PORT_8000_TCP="tcp://x", SMTP_RELAY_NAME="x")
-
-
-def test_a_complete_production_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read(monkeypatch, **PRODUCTION).environment == "production"
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("EMAIL_SENDER", "vermittlung@platzsuche.example"),
-        ("EMAIL_SENDER", "a@example.org"),
-        ("COMMS_REPLY_TO", "a@mail.example.com"),
-        ("COMMS_UNSUBSCRIBE", "abmeldung@platzsuche.example"),
-        ("COMMS_ORGANISATION", "Platzsuche (Beispiel)"),
-        ("COMMS_ORGANISATION", "<your name>"),
-        ("EMAIL_SENDER_NAME", "your-name"),
-        ("COMMS_LEGAL_FOOTER", ""),
-        ("COMMS_LEGAL_FOOTER", "  "),
-        ("COMMS_LEGAL_FOOTER", "<Impressum>"),
-        ("DATABASE_URL", "postgresql://comms:changeme@db/comms"),
-        ("SMTP_PASSWORD", "change-me"),
-        ("SMTP_PASSWORD", "<password>"),
-        ("SMTP_HOST", "smtp.example.org"),
-        ("SMTP_SECURITY", "none"),
-    ],
-)
-def test_production_refuses_placeholders_a_missing_footer_and_plain_mail(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
-    said = faults(monkeypatch, **(PRODUCTION | {name: value}))
-
-    assert [line.split(":")[0] for line in said] == [name]
-    assert not value.strip() or value not in said[0].split(";")[0].replace("without TLS", "").removeprefix(name)
-
-
-def test_production_without_anything_set_has_one_line_per_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = faults(monkeypatch, COMMS_ENVIRONMENT="production")
-
-    assert sorted(line.split(":")[0] for line in said) == [
-        "COMMS_LEGAL_FOOTER",
-        "COMMS_ORGANISATION",
-        "COMMS_REPLY_TO",
-        "COMMS_UNSUBSCRIBE",
-        "EMAIL_SENDER",
-    ]
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "::1"])
-def test_production_allows_plain_mail_to_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    assert read(monkeypatch, **(PRODUCTION | {"SMTP_SECURITY": "none", "SMTP_HOST": host})).smtp_host == host
-
-
-def test_development_may_use_all_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read(monkeypatch, SMTP_HOST="smtp.example.org", SMTP_PASSWORD="changeme").faults() == []
 
 
 def test_settings_do_not_show_secrets_when_they_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:

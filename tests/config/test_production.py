@@ -1,0 +1,74 @@
+"""What production refuses to start with."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.reading import faults, read
+
+PRODUCTION = {
+    "COMMS_ENVIRONMENT": "production",
+    "DATABASE_URL": "postgresql://comms:kahF7ohgh@db.platzsuche.de/comms",
+    "SMTP_HOST": "mail.platzsuche.de",
+    "SMTP_SECURITY": "starttls",
+    "SMTP_PASSWORD": "Eiz<ee9;ahy",
+    "EMAIL_SENDER": "vermittlung@platzsuche.de",
+    "COMMS_REPLY_TO": "antwort@platzsuche.de",
+    "COMMS_UNSUBSCRIBE": "abmeldung@platzsuche.de",
+    "COMMS_ORGANISATION": "Platzsuche gGmbH",
+    "COMMS_LEGAL_FOOTER": "Platzsuche gGmbH, Hauptstraße 1, 10827 Berlin",
+}
+
+
+def test_a_complete_production_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, **PRODUCTION).environment == "production"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMAIL_SENDER", "vermittlung@platzsuche.example"),
+        ("EMAIL_SENDER", "a@example.org"),
+        ("COMMS_REPLY_TO", "a@mail.example.com"),
+        ("COMMS_UNSUBSCRIBE", "abmeldung@platzsuche.example"),
+        ("COMMS_ORGANISATION", "Platzsuche (Beispiel)"),
+        ("COMMS_ORGANISATION", "<your name>"),
+        ("EMAIL_SENDER_NAME", "your-name"),
+        ("COMMS_LEGAL_FOOTER", ""),
+        ("COMMS_LEGAL_FOOTER", "  "),
+        ("COMMS_LEGAL_FOOTER", "<Impressum>"),
+        ("DATABASE_URL", "postgresql://comms:changeme@db/comms"),
+        ("SMTP_PASSWORD", "change-me"),
+        ("SMTP_PASSWORD", "<password>"),
+        ("SMTP_HOST", "smtp.example.org"),
+        ("SMTP_SECURITY", "none"),
+    ],
+)
+def test_production_refuses_placeholders_a_missing_footer_and_plain_mail(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    said = faults(monkeypatch, **(PRODUCTION | {name: value}))
+
+    assert [line.split(":")[0] for line in said] == [name]
+    assert not value.strip() or value not in said[0].split(";")[0].replace("without TLS", "").removeprefix(name)
+
+
+def test_production_without_anything_set_has_one_line_per_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = faults(monkeypatch, COMMS_ENVIRONMENT="production")
+
+    assert sorted(line.split(":")[0] for line in said) == [
+        "COMMS_LEGAL_FOOTER",
+        "COMMS_ORGANISATION",
+        "COMMS_REPLY_TO",
+        "COMMS_UNSUBSCRIBE",
+        "EMAIL_SENDER",
+    ]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2", "::1"])
+def test_production_allows_plain_mail_to_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert read(monkeypatch, **(PRODUCTION | {"SMTP_SECURITY": "none", "SMTP_HOST": host})).smtp_host == host
+
+
+def test_development_may_use_all_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, SMTP_HOST="smtp.example.org", SMTP_PASSWORD="changeme").faults() == []
