@@ -16,6 +16,8 @@ from comms.store.models import (
     Email,
     EmailBatch,
     OutboxEvent,
+    PhoneCall,
+    PhoneCallBatch,
     PlacementRequest,
     StaffItem,
     Therapist,
@@ -135,3 +137,25 @@ def places(session: Session, email: Email) -> dict[int, tuple[bool, bool]]:
 def staff_items(session: Session) -> set[tuple[str, int, str]]:
     query = select(StaffItem.subject_type, StaffItem.subject_id, StaffItem.reason)
     return {(kind, id_, reason) for kind, id_, reason in session.execute(query.where(StaffItem.resolved_at.is_(None)))}
+
+
+def call_about(session: Session, therapist_id: int, request_id: int, email_id: int | None = None) -> PhoneCall:
+    """A call tomorrow that holds the request's live place."""
+    call = PhoneCall(
+        therapist_id=therapist_id,
+        caller=1,
+        starts_at=NOW + timedelta(days=1),
+        duration_minutes=5,
+        kind="first",
+        status="scheduled",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    session.add(call)
+    session.flush()
+    place = PhoneCallBatch(
+        phone_call_id=call.id, placement_request_id=request_id, email_id=email_id, priority=1, created_at=NOW
+    )
+    session.add(place)
+    session.flush()
+    return call

@@ -33,8 +33,6 @@ from comms.store.models import (
     Email,
     EmailBatch,
     OutboxEvent,
-    PhoneCall,
-    PhoneCallBatch,
     PlacementRequest,
 )
 from comms.store.session import Sessions, reading, writing
@@ -44,6 +42,7 @@ from tests.factories import NOW, make_request, make_therapist
 from tests.services.email_rows import (
     HANDED_OVER,
     audited,
+    call_about,
     email_about,
     email_in,
     event_types,
@@ -278,30 +277,9 @@ def test_a_draft_about_a_request_that_is_to_be_called_about_is_not_sent(sessions
     with writing(sessions) as session:
         draft = email_in(session, "draft")
         (request,) = request_ids(session, draft)
-        _call_about(session, draft.therapist_id, request)
+        call_about(session, draft.therapist_id, request)
         with pytest.raises(Conflict, match="waits in a call"):
             queue_email(session, draft.id, NOW, ME, POLICY)
-
-
-def _call_about(session: Session, therapist_id: int, request_id: int, email_id: int | None = None) -> PhoneCall:
-    call = PhoneCall(
-        therapist_id=therapist_id,
-        caller=1,
-        starts_at=NOW + DAY,
-        duration_minutes=5,
-        kind="first",
-        status="scheduled",
-        created_at=NOW,
-        updated_at=NOW,
-    )
-    session.add(call)
-    session.flush()
-    place = PhoneCallBatch(
-        phone_call_id=call.id, placement_request_id=request_id, email_id=email_id, priority=1, created_at=NOW
-    )
-    session.add(place)
-    session.flush()
-    return call
 
 
 def test_a_reply_takes_no_contact_and_no_place(sessions: Sessions) -> None:
@@ -405,7 +383,7 @@ def test_requests_that_went_to_a_call_are_not_written_about_again(sessions: Sess
     with writing(sessions) as session:
         email = email_in(session, "failed")
         (request,) = request_ids(session, email)
-        _call_about(session, email.therapist_id, request)
+        call_about(session, email.therapist_id, request)
         with pytest.raises(Conflict, match="waits in a call"):
             requeue_email(session, email.id, NOW, ME, POLICY)
 
