@@ -52,9 +52,10 @@ class SampleData:
 def generate(therapists: int = THERAPISTS, *, seed: int = SEED, today: date = TODAY) -> SampleData:
     """Make the sample: per 120 therapists 400 patients and 600 requests. The same arguments give the same rows."""
     people = max(therapists * 10 // 3, 1)
+    requests = people + (people + 1) // 2 if therapists > 1 else people
     sizes = (therapists, people)
     return SampleData(
         Rows(therapists, lambda number: _therapists.therapist(seed, number, today)),
         Rows(people, lambda number: _patients.patient(seed, number, today)),
-        Rows(therapists * 5, lambda number: _patients.request(seed, number, today, sizes)),
+        Rows(requests, lambda number: _patients.request(seed, number, today, sizes)),
     )

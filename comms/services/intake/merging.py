@@ -80,10 +80,11 @@ def _request(row: Row, before: Columns | None, after: Columns) -> None:
     for side in _SIDES:
         if after[f"{side}_id"] is None:
             raise RowRefused(f"{side}_id", f"{side}_missing")
-    if before and (side := changed_side(row.given, before)):
-        raise RowRefused(f"{side}_id", f"{side}_changed")
-    if before:
-        after["status"] = before["status"]
+    if before is None:
+        return
+    if changed := changed_side(row.given, before):
+        raise RowRefused(f"{changed}_id", f"{changed}_changed")
+    after["status"] = before["status"]
 
 
 _SPECIAL = {Kind.THERAPISTS: _therapist, Kind.PATIENTS: _patient, Kind.PLACEMENT_REQUESTS: _request}
