@@ -130,7 +130,7 @@ def statuses(session: Session, *ids: int) -> list[str]:
 def places(session: Session, email: Email) -> dict[int, tuple[bool, bool]]:
     """{request: (included, live)} of one email."""
     query = select(EmailBatch.placement_request_id, EmailBatch.included, EmailBatch.live)
-    rows = session.execute(query.where(EmailBatch.email_id == email.id))
+    rows = session.execute(query.where(EmailBatch.email_id == email.id).order_by(EmailBatch.id))
     return {id_: (included, live) for id_, included, live in rows}
 
 
