@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from comms.cli import calls, db, docs, emails, intake, plan, sample, staff, templates
+from comms.cli import calls, db, docs, emails, intake, plan, run, sample, stack, staff, templates
 from comms.cli.output import errors
 from comms.errors import CommsError
 
@@ -23,8 +23,11 @@ app.add_typer(templates.app, name="templates")
 app.add_typer(emails.app, name="emails")
 app.add_typer(calls.app, name="calls")
 app.command()(plan.plan)
+app.add_typer(run.app, name="run")
 app.add_typer(sample.app, name="sample")
 app.command("import")(intake.import_files)
+app.command()(stack.up)
+app.command()(stack.deploy)
 app.command()(staff.suppress)
 app.command("staff-list")(staff.staff_list)
 app.command()(staff.pause)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 from prefect.automations import AutomationCore, EventTrigger, Posture
-from prefect.cli import app as prefect_cli
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
@@ -20,6 +17,7 @@ from prefect.exceptions import ObjectAlreadyExists
 import flows
 from comms.errors import ConfigurationError, Temporary
 from comms.local_stack import HEARTBEAT, POOL
+from comms.local_stack.prefect_client import run_prefect, wait_for_server
 
 PREFECT_YAML = Path(flows.__file__).parent.parent / "prefect.yaml"
 ZOMBIES = "end runs which died"
@@ -40,18 +38,10 @@ def deploy(patience: float = 0) -> None:
 
 async def _prepare(patience: float) -> None:
     async with get_client() as client:
-        await _wait_for(client, patience)
+        await wait_for_server(client, patience)
         with suppress(ObjectAlreadyExists):
             await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
         await _ensure_automation(client)
-
-
-async def _wait_for(client: PrefectClient, patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while (trouble := await client.api_healthcheck()) is not None:
-        if time.monotonic() >= deadline:
-            raise Temporary(f"the Prefect server of PREFECT_API_URL does not answer ({type(trouble).__name__})")
-        await asyncio.sleep(0.2)
 
 
 async def _ensure_automation(client: PrefectClient) -> None:
@@ -92,13 +82,8 @@ def zombie_automation() -> AutomationCore:
 
 
 def _register() -> None:
-    """`prefect deploy --all` in this process, for starting another one costs two seconds; it reads sys.argv."""
-    ours = sys.argv
-    sys.argv = ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(PREFECT_YAML)]
     try:
-        prefect_cli()
+        run_prefect("deploy", "--all", "--prefect-file", str(PREFECT_YAML))
     except SystemExit as ended:
         if ended.code:
             raise Temporary("prefect deploy failed; its output says why") from None
-    finally:
-        sys.argv = ours

@@ -7,7 +7,6 @@ import threading
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from rich.console import Console
 from rich.text import Text
@@ -47,22 +46,10 @@ class Log:
             if self._console:
                 self._console.print(self._coloured(name, plain), soft_wrap=True)
 
-    def follow(self, name: str, stream: IO[str], private: str | None) -> threading.Thread:
-        """Copy a part's output but for lines with `private` in them, in a thread that ends with the part."""
-        thread = threading.Thread(target=self._copy, args=(name, stream, private), name=f"log of {name}", daemon=True)
-        thread.start()
-        return thread
-
     def tail(self, name: str, lines: int = 15) -> list[str]:
         """The last lines of a part, for the report of its failure."""
         found = [line for line in self.path.read_text(encoding="utf-8").splitlines() if line[9:18].rstrip() == name]
         return [line[19:] for line in found[-lines:]]
-
-    def _copy(self, name: str, stream: IO[str], private: str | None) -> None:
-        with stream:
-            for line in stream:
-                if private is None or private not in line:
-                    self.write(name, line)
 
     def _coloured(self, name: str, line: str) -> Text:
         colour = self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from comms.local_stack.keeper import signal_group
 from comms.local_stack.log import Log
@@ -20,12 +22,14 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 @dataclass(frozen=True)
 class Part:
-    """What to run, after what, and how to see that it is ready. Without `ready` it is a step: done when it exits 0."""
+    """What to run, after what, and how to see that it is ready. Without such a sign it is a step: it has to exit 0."""
 
     name: str
     command: Sequence[str]
     needs: tuple[str, ...] = ()
     ready: Callable[[], bool] | None = None
+    says: str | None = None
+    """What it prints when it is ready."""
     environment: Mapping[str, str] = field(default_factory=dict)
     patience: float = 90.0
     """Seconds until it must be ready."""
@@ -33,6 +37,10 @@ class Part:
     """Seconds from SIGTERM to SIGKILL."""
     private: str | None = None
     """Lines with this in them name people; they are not logged."""
+
+    @property
+    def is_step(self) -> bool:
+        return self.ready is None and self.says is None
 
 
 def dies_with_parent() -> Callable[[], None] | None:
@@ -56,13 +64,15 @@ class Running:
         self.part = part
         self.began = time.monotonic()
         self.is_ready = False
+        self._said = False
         self.process = subprocess.Popen(
             part.command, env={**environment, **part.environment}, cwd=folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
             start_new_session=True, preexec_fn=dies_with_parent(),
         )  # fmt: skip
         assert self.process.stdout is not None
-        self._output = log.follow(part.name, self.process.stdout, part.private)
+        self._output = threading.Thread(target=self._copy, args=(log, self.process.stdout), daemon=True)
+        self._output.start()
 
     @property
     def group(self) -> int:
@@ -74,8 +84,22 @@ class Running:
     def look(self) -> bool:
         """Note whether it is ready by now, and say so."""
         if not self.is_ready:
-            self.is_ready = self.part.ready() if self.part.ready else self.process.poll() == 0
+            self.is_ready = self._shows()
         return self.is_ready
+
+    def _shows(self) -> bool:
+        if self.part.is_step:
+            return self.process.poll() == 0
+        return self._said if self.part.ready is None else self.part.ready()
+
+    def _copy(self, log: Log, stream: IO[str]) -> None:
+        """Write its output to the log, line by line, until it ends."""
+        part = self.part
+        with stream:
+            for line in stream:
+                self._said |= part.says is not None and part.says in line
+                if part.private is None or part.private not in line:
+                    log.write(part.name, line)
 
     def is_too_late(self) -> bool:
         return not self.is_ready and time.monotonic() - self.began > self.part.patience

@@ -110,7 +110,7 @@ class Supervisor:
             raise PartFailed("the keeper of the stack was killed; start again")
         for running in self._running:
             part = running.part
-            if running.has_ended() and (part.ready or running.process.returncode != 0):
+            if running.has_ended() and not (part.is_step and running.process.returncode == 0):
                 raise PartFailed(self._report(part, f"ended with exit code {running.process.returncode}"))
             if running.is_too_late():
                 raise PartFailed(self._report(part, f"was not ready after {part.patience:.0f} s"))
