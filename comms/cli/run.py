@@ -1,0 +1,103 @@
+"""`comms run …`: the jobs without Prefect, for cron and for a day when Prefect is down. The flows do the same work."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from comms.cli.instants import read_instant
+from comms.cli.output import console, print_json, print_table
+
+app = typer.Typer(help="Run a job here and now, without Prefect.", no_args_is_help=True)
+
+At = Annotated[
+    str | None, typer.Option(help="As if it were then (Berlin unless it says); in production with --dry-run only.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide and report; write nothing, send nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+
+
+@app.command("daily-batch")
+def daily_batch(
+    at: At = None,
+    limit: Annotated[int, typer.Option(min=1, help="Make at most this many emails.")] = 500,
+    chunk_size: Annotated[int, typer.Option(min=1, max=500, help="Emails in one transaction.")] = 50,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Plan, make the emails, send what is due, book the calls that are due."""
+    from comms.bootstrap.whole_jobs import run_daily_batch
+
+    instant, stop = _instant(at), stop_on_signals()
+    _show(run_daily_batch(instant, limit=limit, chunk_size=chunk_size, dry_run=dry_run, stop=stop), json)
+
+
+@app.command("send-queue")
+def send_queue(
+    at: At = None,
+    limit: Annotated[int, typer.Option(min=1, help="Send at most this many emails.")] = 2000,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Send what is due."""
+    from comms.bootstrap.whole_jobs import run_send_queue
+
+    instant, stop = _instant(at), stop_on_signals()
+    _show(run_send_queue(instant, limit=limit, dry_run=dry_run, stop=stop), json)
+
+
+@app.command("follow-ups")
+def follow_ups(
+    at: At = None,
+    limit: Annotated[int, typer.Option(min=1, help="Book at most this many calls.")] = 500,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Book the calls that are due."""
+    from comms.bootstrap.whole_jobs import run_follow_ups
+
+    _show(run_follow_ups(_instant(at), limit=limit, dry_run=dry_run), json)
+
+
+def stop_on_signals() -> threading.Event:
+    """Let SIGTERM and the first Ctrl-C finish what is under way; a second Ctrl-C ends the process."""
+    stop = threading.Event()
+
+    def ask(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+    return stop
+
+
+def _instant(given: str | None) -> datetime | None:
+    from comms.bootstrap import settings
+
+    return read_instant(given, settings().time_zone) if given else None
+
+
+def _show(counts: Mapping[str, Any], json: bool) -> None:
+    if json:
+        print_json(counts)
+        return
+    console.print(f"{counts['job']} as of {counts['at']}", markup=False)
+    print_table(("what", "how many"), _rows(counts))
+
+
+def _rows(counts: Mapping[str, Any], within: str = "") -> list[tuple[str, Any]]:
+    """Flatten the counts for reading: numbers and words, and counts by reason below their heading."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in counts.items():
+        title = f"{within}{name.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            rows += _rows(value, f"{title}: ")
+        elif not isinstance(value, list) and name not in ("job", "key", "at"):
+            rows.append((title, value))
+    return rows

@@ -1,0 +1,145 @@
+"""`comms run …`: the jobs without Prefect."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from typer.testing import CliRunner
+
+from comms import bootstrap
+from comms.bootstrap import parts
+from comms.cli import app
+from comms.config import get_config
+from comms.store.models import Email, JobRun
+from comms.store.session import Sessions, reading, writing
+from tests.factories import make_request, make_therapist
+from tests.servers.smtp import Hang, SmtpServer
+
+CACHED = (get_config, parts.engine, parts.sessions, parts.correspondence)
+
+
+@pytest.fixture
+def server(
+    sessions: Sessions, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SmtpServer]:
+    """A mail server, and settings that point at it and at the test's database."""
+    with SmtpServer() as running:
+        for name, value in _environment(database_url, tmp_path, running).items():
+            monkeypatch.setenv(name, value)
+        for cached in CACHED:
+            cached.cache_clear()
+        yield running
+        bootstrap.engine().dispose()
+        for cached in CACHED:
+            cached.cache_clear()
+
+
+def _environment(database_url: str, home: Path, server: SmtpServer) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "COMMS_HOME": str(home),
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(server.port),
+    }
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["run", *arguments, "--json"], catch_exceptions=False)
+    counts: dict[str, Any] = json.loads(result.stdout)
+    return counts
+
+
+def ask(sessions: Sessions, therapists: int = 1) -> None:
+    with writing(sessions) as session:
+        for _ in range(therapists):
+            make_request(session, make_therapist(session))
+
+
+def count(sessions: Sessions, *where: Any) -> int:
+    with reading(sessions) as session:
+        return session.scalar(select(func.count(Email.id)).where(*where)) or 0
+
+
+def test_the_daily_batch_writes_and_sends_and_leaves_a_note_of_the_run(sessions: Sessions, server: SmtpServer) -> None:
+    ask(sessions, 2)
+
+    counts = run("daily-batch")
+
+    assert (counts["emails"], counts["sending"]["sent"], len(server.received)) == (2, 2, 2)
+    with reading(sessions) as session:
+        noted = session.scalars(select(JobRun)).one()
+        assert (noted.job, noted.state, noted.key) == ("daily-batch", "completed", counts["key"])
+
+
+def test_a_dry_run_tells_what_would_be_and_writes_nothing(sessions: Sessions, server: SmtpServer) -> None:
+    ask(sessions)
+
+    counts = run("daily-batch", "--dry-run", "--at", "2030-01-01T01:00")
+
+    assert counts["emails"] == 1
+    assert (count(sessions), server.received) == (0, [])
+
+
+def test_a_future_instant_makes_emails_for_then_and_sends_nothing(sessions: Sessions, server: SmtpServer) -> None:
+    ask(sessions)
+
+    counts = run("daily-batch", "--at", "2030-01-01T01:00")
+    run("send-queue")
+
+    assert counts["sending"]["ended"] == "future_instant"
+    assert count(sessions, Email.status == "queued") == 1
+    assert server.received == []
+
+
+def test_in_production_only_a_dry_run_may_act_as_of_another_time(
+    server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = {"EMAIL_SENDER": "a@platzsuche.de", "COMMS_REPLY_TO": "b@platzsuche.de", "COMMS_LEGAL_FOOTER": "Impressum"}
+    real |= {"COMMS_UNSUBSCRIBE": "c@platzsuche.de", "COMMS_ORGANISATION": "Platzsuche gGmbH"}
+    for name, value in {**real, "COMMS_ENVIRONMENT": "production"}.items():
+        monkeypatch.setenv(name, value)
+    get_config.cache_clear()
+
+    result = CliRunner().invoke(app, ["run", "daily-batch", "--at", "2026-01-01T01:00"])
+
+    assert "only a dry run" in str(result.exception)
+    assert run("daily-batch", "--at", "2026-01-01T01:00", "--dry-run")["standing"] == "dry_run"
+
+
+def test_follow_ups_run_alone(sessions: Sessions, server: SmtpServer) -> None:
+    with writing(sessions) as session:
+        make_request(session, make_therapist(session, email=None, mailbox=None))
+
+    assert run("follow-ups")["scheduled"] == 1
+
+
+def test_sigterm_lets_the_letter_under_way_finish_and_returns_the_rest(sessions: Sessions, server: SmtpServer) -> None:
+    ask(sessions, 8)
+    child = _slow_daily_batch(server)
+    child.send_signal(signal.SIGTERM)
+    output, errors = child.communicate(timeout=30)
+
+    assert child.returncode == 0, errors
+    assert json.loads(output)["sending"]["ended"] == "stopped"
+    assert count(sessions, Email.status.in_(["sending", "in_doubt"])) == 0
+    assert count(sessions, Email.status == "sent") == len(server.received)
+
+
+def _slow_daily_batch(server: SmtpServer) -> subprocess.Popen[str]:
+    """Start a batch in a process of its own, and return while it is sending."""
+    server.script["data"] = lambda session: None if not server.hang_for(0.2) else Hang()
+    before = len(server.received)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "comms.cli", "run", "daily-batch", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert server.wait_for(before + 1)
+    return child
