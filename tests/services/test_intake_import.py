@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from comms.services.intake import Counts, ImportReport, Kind, Record, import_records
-from comms.services.intake import importing as importing_module
-from comms.store.models import AuditEntry, Patient, PlacementRequest, StaffItem, Therapist
+from comms.services.intake import Counts, Kind, Record, import_records
+from comms.store.models import AuditEntry, Patient, PlacementRequest, Therapist
 from comms.store.session import Sessions, reading, writing
 from tests.factories import NOW
-from tests.services.hostile import KEPT, MALFORMED_HOURS, REFUSED
-
-LATER = NOW + timedelta(days=1)
-
-
-def bring(
-    sessions: Sessions,
-    therapists: Sequence[dict[str, Any]] = (),
-    patients: Sequence[dict[str, Any]] = (),
-    requests: Sequence[dict[str, Any]] = (),
-    now: datetime = NOW,
-    **how: Any,
-) -> ImportReport:
-    parts = {Kind.PLACEMENT_REQUESTS: requests, Kind.PATIENTS: patients, Kind.THERAPISTS: therapists}
-    records = [Record(kind, f"{kind}, row {n}", row) for kind, rows in parts.items() for n, row in enumerate(rows, 1)]
-    return import_records(sessions, records, now, **how)
-
-
-def one(sessions: Sessions, model: type[Any], id_: int) -> Any:
-    with reading(sessions) as session:
-        return session.get_one(model, id_)
-
-
-def snapshot(sessions: Sessions) -> list[dict[str, Any]]:
-    """Every row of the three tables."""
-    with reading(sessions) as session:
-        return [
-            dict(row)
-            for model in (Therapist, Patient, PlacementRequest)
-            for row in session.execute(select(model.__table__).order_by(model.id)).mappings()
-        ]
+from tests.services.bringing import LATER, bring, one, snapshot
 
 
 def test_new_rows_are_created_with_what_they_say(sessions: Sessions) -> None:
@@ -239,86 +204,6 @@ def test_a_new_address_ends_the_refusal_of_the_old_one(sessions: Sessions) -> No
     assert one(sessions, Therapist, 1).email_refused_at is None
 
 
-@pytest.mark.parametrize(
-    ("insurance", "kind"),
-    [
-        ("AOK Bayern", "statutory"), ("Techniker Krankenkasse", "statutory"), ("Bahn-BKK", "statutory"),
-        ("Privat (PKV)", "private"), ("Allianz Private Krankenversicherung", "private"), ("Selbstzahler", "self"),
-        ("Debeka", None), ("BKK Privat", None),
-    ],
-)  # fmt: skip
-def test_the_kind_of_insurance_is_told_only_where_it_is_clear(
-    empty_sqlite: Any, insurance: str, kind: str | None
-) -> None:
-    from comms.store.session import make_sessions
-
-    sessions = make_sessions(empty_sqlite)
-    bring(sessions, patients=[{"id": 1, "krankenkasse": insurance}])
-
-    assert one(sessions, Patient, 1).insurance_kind == kind
-
-
-def test_a_kind_of_insurance_that_was_given_stays_until_the_insurer_changes(sessions: Sessions) -> None:
-    bring(sessions, patients=[{"id": 1, "insurance": "Debeka", "insurance_kind": "private"}])
-    bring(sessions, patients=[{"id": 1, "krankenkasse": "Debeka"}])
-    assert one(sessions, Patient, 1).insurance_kind == "private"
-
-    bring(sessions, patients=[{"id": 1, "krankenkasse": "Unbekannt"}])
-    assert one(sessions, Patient, 1).insurance_kind is None
-
-
-def _open_items(sessions: Sessions) -> list[tuple[int, Any]]:
-    with reading(sessions) as session:
-        query = select(StaffItem.subject_id, StaffItem.details).where(StaffItem.resolved_at.is_(None))
-        return [(row.subject_id, row.details) for row in session.execute(query.order_by(StaffItem.subject_id))]
-
-
-def test_hours_that_cannot_be_read_are_on_the_staff_list_until_they_are_given_anew(sessions: Sessions) -> None:
-    bad = {"id": 1, "nachname": "A", "telefonische_erreichbarkeit": {"montag": ["12:00-09:00"]}}
-    bring(sessions, [bad])
-    assert _open_items(sessions) == [(1, {"faults": ["monday[0]: end_before_start"]})]
-
-    bring(sessions, [bad | {"titel": "Dr."}])
-    assert len(_open_items(sessions)) == 1
-
-    bring(sessions, [{"id": 1, "telefonische_erreichbarkeit": {"montag": ["x"]}}], now=LATER)
-    assert _open_items(sessions) == [(1, {"faults": ["monday[0]: not_a_window"]})]
-
-    bring(sessions, [{"id": 1, "telefonische_erreichbarkeit": {"montag": ["09:00-12:00"]}}], now=LATER)
-    assert _open_items(sessions) == []
-
-
-def test_every_malformed_hour_goes_in_and_is_listed_for_staff(sessions: Sessions) -> None:
-    rows = [{"id": n, "nachname": "A", "telefonische_erreichbarkeit": h} for n, h in enumerate(MALFORMED_HOURS, 1)]
-
-    report = bring(sessions, rows)
-
-    assert report.counts["therapists"] == Counts(read=len(rows), created=len(rows))
-    assert [id_ for id_, _ in _open_items(sessions)] == list(range(1, len(rows) + 1))
-    assert all(details["faults"] for _, details in _open_items(sessions))
-
-
-def test_hostile_names_are_refused_or_stored_as_they_are(sessions: Sessions) -> None:
-    names = [*REFUSED, *KEPT]
-
-    report = bring(sessions, [{"id": n, "nachname": name} for n, name in enumerate(names, 1)])
-
-    assert sorted(n.reason for n in report.refusals) == sorted(REFUSED.values())
-    with reading(sessions) as session:
-        assert set(session.scalars(select(Therapist.last_name))) == set(KEPT)
-
-
-def test_a_hostile_name_beside_a_good_one_is_left_out(sessions: Sessions) -> None:
-    rows = [{"id": n, "nachname": "A", "vorname": name} for n, name in enumerate(REFUSED, 1)]
-
-    report = bring(sessions, rows)
-
-    assert report.counts["therapists"].created == len(rows)
-    with reading(sessions) as session:
-        assert session.scalar(select(func.count()).where(Therapist.first_name.is_not(None))) == 0
-        assert session.scalar(select(func.count()).where(Therapist.last_name == "A")) == len(rows)
-
-
 def test_fields_that_have_no_place_here_are_counted_and_not_kept(sessions: Sessions) -> None:
     report = bring(sessions, patients=[{"id": 1, "vorname": "Erika", "haarfarbe": "rot"}, {"id": 2, "vorname": "Max"}])
 
@@ -355,75 +240,3 @@ def test_the_order_of_files_does_not_matter(sessions: Sessions) -> None:
 
     assert report.stubs == {}
     assert not one(sessions, Therapist, 3).facts_missing
-
-
-def test_two_imports_at_once_create_each_row_once(sessions: Sessions) -> None:
-    rows = [{"id": n, "nachname": f"N{n}"} for n in range(1, 200)]
-    requests = [{"id": n, "patient_id": n % 50 + 1, "therapist_id": n} for n in range(1, 200)]
-
-    with ThreadPoolExecutor(4) as pool:
-        reports = list(pool.map(lambda _: bring(sessions, rows, (), requests), range(4)))
-
-    for kind in ("therapists", "placement_requests"):
-        assert sum(r.counts[kind].created for r in reports) == 199
-        assert sum(r.counts[kind].updated for r in reports) == 0
-        assert sum(r.counts[kind].unchanged for r in reports) == 3 * 199
-    assert sum(r.stubs["patients"] for r in reports) == 50
-
-
-def test_more_rows_than_a_chunk_holds_all_go_in(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing_module, "ROWS_IN_A_CHUNK", 7)
-
-    report = bring(sessions, [{"id": n, "nachname": "A"} for n in range(1, 51)])
-
-    assert report.counts["therapists"] == Counts(read=50, created=50)
-
-
-_ID = st.sampled_from([1, 2, 3, "1", "2", 0, None, "x"])
-_ROW = st.fixed_dictionaries(
-    {},
-    optional={
-        "id": _ID,
-        "nachname": st.sampled_from(["A", "B", None, "a\0b", 7, []]),
-        "email": st.sampled_from(["a@x.example", None, "kaputt"]),
-        "status": st.sampled_from(["aktiv", "gesperrt", None, "maybe", "offen", "abgelehnt", "angenommen"]),
-        "patient_id": _ID,
-        "therapist_id": _ID,
-        "diagnose": st.sampled_from(["F32.1", "traurig", None]),
-        "telefonische_erreichbarkeit": st.sampled_from([None, {"Mo": ["9-12"]}, {"x": 1}, 7]),
-    },
-)
-_RECORDS = st.lists(
-    st.builds(
-        Record,
-        st.sampled_from([*Kind, None]),
-        st.just("here"),
-        _ROW,
-        st.sampled_from([None, None, None, "not_an_object"]),
-    ),
-    max_size=12,
-)
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(_RECORDS, st.booleans())
-def test_the_counts_add_up_to_the_rows_read(sessions: Sessions, records: list[Record], dry_run: bool) -> None:
-    report = import_records(sessions, records, NOW, dry_run=dry_run)
-
-    assert report.rows == len(records)
-    assert report.refused == len(report.refusals)
-    for counts in report.counts.values():
-        ended = counts.created + counts.updated + counts.unchanged + counts.merged + counts.refused
-        assert counts.read == ended
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(_RECORDS)
-def test_whatever_came_in_coming_again_changes_nothing(sessions: Sessions, records: list[Record]) -> None:
-    import_records(sessions, records, NOW)
-    before = snapshot(sessions)
-
-    report = import_records(sessions, records, LATER)
-
-    assert snapshot(sessions) == before
-    assert sum(counts.created + counts.updated for counts in report.counts.values()) == 0
