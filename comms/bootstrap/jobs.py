@@ -16,6 +16,7 @@ from comms.bootstrap.parts import correspondence, email_sender, engine, sessions
 from comms.errors import BadInput
 from comms.rules.as_of import Standing, act_as_of
 from comms.services import batching, job_runs
+from comms.services.calls.missing import close_unrecorded_calls
 from comms.services.calls.scheduling import schedule_follow_up_calls
 from comms.services.planning import plan_next_batch
 from comms.services.refreshing import refresh_stale_emails
@@ -114,12 +115,15 @@ def is_drained(sent: Step, limit: int) -> bool:
 
 
 def follow_up(run: Step, limit: int | None = None) -> Step:
-    """Book the calls that are due, at most `limit`."""
-    dry = run["standing"] == Standing.DRY
-    report = schedule_follow_up_calls(sessions(), _acting(run), settings().call_policy(), limit, dry_run=dry)
+    """Note calls that nobody noted by the end of their day, then book the calls that are due, at most `limit`."""
+    dry, policy, at = run["standing"] == Standing.DRY, settings().call_policy(), _acting(run)
+    closed = () if dry else close_unrecorded_calls(sessions(), at, policy)
+    again = [missed.retry_id for missed in closed if missed.retry_id]
+    report = schedule_follow_up_calls(sessions(), at, policy, limit, dry_run=dry)
     return {
-        "scheduled": report.scheduled,
-        "call_ids": [] if dry else list(report.call_ids),
+        "not_recorded": len(closed),
+        "scheduled": report.scheduled + len(again),
+        "call_ids": [] if dry else [*again, *report.call_ids],
         "joined": report.joined,
         "emails": report.emails,
         "requests": report.requests,

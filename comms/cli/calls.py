@@ -54,23 +54,14 @@ def list_(
         found = list_calls(work.session, on=on, status=status, therapist_id=therapist, zone=zone)
     if json:
         return print_json([asdict(line) for line in found])
-    columns = ("id", "when", "caller", "therapist", "name", "phone", "requests", "try", "status", "reason")
+    columns = ("id", "when", "by", "therapist", "phone", "requests", "status")
     return print_table(columns, map(_row, found), zone=zone)
 
 
 def _row(line: CallLine) -> tuple[object, ...]:
-    return (
-        line.id,
-        line.starts_at,
-        line.caller,
-        line.therapist_id,
-        line.therapist,
-        _phone(line),
-        line.requests,
-        line.try_number,
-        line.status,
-        line.status_reason,
-    )
+    therapist = f"{line.therapist} ({line.therapist_id})"
+    status = f"{line.status}, {line.status_reason}" if line.status_reason else line.status
+    return line.id, line.starts_at, line.caller, therapist, _phone(line), line.requests, status
 
 
 def _phone(line: CallLine) -> str | None:

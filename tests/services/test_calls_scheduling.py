@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listen, remove
 from sqlalchemy.orm import Session
 
 from comms.errors import Conflict, ContactRefused, NotFound, SlotRefused
 from comms.rules.policy import BERLIN, CallPolicy
 from comms.rules.slots import Slot, SlotReason
 from comms.services.calls import find_available_slot, is_slot_booked, schedule_call_for_email
+from comms.services.calls.booking import book, decide
 from comms.store.contacts import claim, email_holder, therapist_key
 from comms.store.models import Email, PlacementRequest, Suppression, Therapist
 from comms.store.session import Sessions, reading, writing
@@ -202,6 +205,39 @@ def test_a_dry_run_says_what_would_be_booked_and_books_nothing(sessions: Session
     assert get(sessions, Email, email).followed_up_at is None
     assert items(sessions, "therapist", therapist) == {}
     assert follow_up(sessions).scheduled == 1
+
+
+@pytest.mark.parametrize("therapists", [1, 40])
+def test_a_chunk_is_loaded_with_two_queries_however_large_it_is(sessions: Sessions, therapists: int) -> None:
+    ids = [unanswered(sessions, requests=2)[0] for _ in range(therapists)]
+    with reading(sessions) as session:
+        queries = _count_queries(session, lambda: decide(session, ids, NOW, POLICY))
+    assert queries == 2
+
+
+def test_booking_forty_takes_as_many_statements_as_booking_two(sessions: Sessions) -> None:
+    counts = []
+    for therapists in (2, 40):
+        ids = [unanswered(sessions, requests=2)[0] for _ in range(therapists)]
+        with writing(sessions) as session:
+            counts.append(_count_queries(session, lambda ids=ids, session=session: book(session, ids, NOW, POLICY)))
+    assert counts[0] == counts[1]
+
+
+def _count_queries(session: Session, work: Callable[[], Any]) -> int:
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            statements.append(statement)
+
+    engine = session.get_bind().engine
+    listen(engine, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        remove(engine, "before_cursor_execute", note)
+    return len(statements)
 
 
 # who is never called

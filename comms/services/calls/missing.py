@@ -89,19 +89,19 @@ def _give_up(session: Session, call: Call, now: datetime) -> MissedCall:
     return MissedCall(call.id, None, None, "tries_used_up")
 
 
-def close_unrecorded_calls(sessions: Sessions, now: datetime, policy: CallPolicy) -> tuple[int, ...]:
+def close_unrecorded_calls(sessions: Sessions, now: datetime, policy: CallPolicy) -> tuple[MissedCall, ...]:
     """Note as missed every call whose local day ended without a note; each is a transaction with its next try."""
     today = now.astimezone(policy.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     with reading(sessions) as session:
         query = select(PhoneCall.id).where(PhoneCall.status == PhoneCallStatus.SCHEDULED, PhoneCall.starts_at < today)
         ids = session.scalars(query.order_by(PhoneCall.starts_at, PhoneCall.id)).all()
-    return tuple(id_ for id_ in ids if _close(sessions, id_, now, policy))
+    closed = (_close(sessions, id_, now, policy) for id_ in ids)
+    return tuple(missed for missed in closed if missed)
 
 
-def _close(sessions: Sessions, call_id: int, now: datetime, policy: CallPolicy) -> bool:
+def _close(sessions: Sessions, call_id: int, now: datetime, policy: CallPolicy) -> MissedCall | None:
     try:
         with writing(sessions) as session:
-            miss_call(session, call_id, now, policy, actor=SERVICE, reason=NOT_RECORDED)
+            return miss_call(session, call_id, now, policy, actor=SERVICE, reason=NOT_RECORDED)
     except Conflict:
-        return False  # somebody noted it just now
-    return True
+        return None  # somebody noted it just now
