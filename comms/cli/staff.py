@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from comms.cli.emails import Fate
 from comms.cli.output import console, print_json, print_table
 from comms.cli.work import changing, looking
 from comms.errors import BadInput
@@ -58,15 +59,19 @@ def _allow(address: str) -> None:
 
 def staff_list(
     close: Annotated[int | None, typer.Option(metavar="ID", help="Take this one off the list.")] = None,
+    requests: Annotated[
+        Fate, typer.Option(help="With --close, where no call can be made: what becomes of the requests.")
+    ] = Fate.REOPEN,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """Show whatever needs a person, the oldest first, with the verb that ends it."""
+    from comms.services.emails import Requests
     from comms.services.staff_list import close_item
 
     if close is None:
         return _show_staff_list(json)
     with changing() as work:
-        closed = close_item(work.session, close, work.actor, work.now)
+        closed = close_item(work.session, close, work.actor, work.now, Requests(requests))
     return console.print(f"item {close} is {'closed' if closed else 'closed before'}")
 
 

@@ -10,8 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from comms.errors import NotFound
+from comms.services.emails.canceling import Requests, settle_canceled
+from comms.services.giving_up import WITHOUT_CALL, give_up_calling
 from comms.store.models import StaffItem
-from comms.store.staff import REASONS, audit, resolve_items
+from comms.store.staff import REASONS, audit, resolve_item
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,17 @@ def _view(item: StaffItem) -> StaffItemView:
     )
 
 
-def close_item(session: Session, item_id: int, actor: str, now: datetime) -> bool:
-    """Take one thing off the list because a person has dealt with it; False where it was done before. NotFound."""
+def close_item(session: Session, item_id: int, actor: str, now: datetime, requests: Requests = Requests.REOPEN) -> bool:
+    """Take one thing off the list because a person has dealt with it; False where it was done before. NotFound.
+
+    Where it stood for a call that cannot be made, its emails are closed and `requests` says what becomes of theirs.
+    """
     item = session.get(StaffItem, item_id, populate_existing=True)
     if item is None:
         raise NotFound("item on the staff list", item_id)
-    if not resolve_items(session, item.subject_type, [item.subject_id], now, actor, [item.reason]):
+    if not resolve_item(session, item_id, now, actor):
         return False
+    if item.reason in WITHOUT_CALL:
+        settle_canceled(session, give_up_calling(session, item, now), now, requests)
     audit(session, actor, "staff_list.close", item.subject_type, item.subject_id, now, reason=item.reason)
     return True

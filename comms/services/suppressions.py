@@ -16,6 +16,9 @@ from comms.store.engines import insert_for
 from comms.store.models import Email, Suppression
 from comms.store.staff import audit
 
+LONGEST = 320
+"""Characters of an address: 64 before the @, 255 after it (RFC 5321, 4.5.3.1)."""
+
 
 @dataclass(frozen=True)
 class SuppressionView:
@@ -69,6 +72,6 @@ def list_suppressions(session: Session) -> list[SuppressionView]:
 def _mailbox(address: str) -> str:
     box = mailbox(address)
     local, at, domain = box.rpartition("@")
-    if not (local and at and domain) or any(character.isspace() for character in box):
+    if not (local and at and domain) or len(box) > LONGEST or any(character.isspace() for character in box):
         raise BadInput("this is not an email address; write it like praxis@example.org", where="address")
     return box

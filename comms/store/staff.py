@@ -102,6 +102,13 @@ def resolve_items(
     return len(changed.all())
 
 
+def resolve_item(session: Session, item_id: int, now: datetime, by: str) -> bool:
+    """Take this one off the list; False where it was not on it any more."""
+    standing = update(StaffItem).where(StaffItem.id == item_id, StaffItem.resolved_at.is_(None))
+    done = standing.values(resolved_at=now, resolved_by=by).returning(StaffItem.id)
+    return session.scalar(done.execution_options(synchronize_session=False)) is not None
+
+
 def resolve_reason(session: Session, reason: str, now: datetime, by: str) -> None:
     """Take everything with this reason off the list, whatever its subject."""
     standing = update(StaffItem).where(StaffItem.reason == reason, StaffItem.resolved_at.is_(None))
