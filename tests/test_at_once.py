@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,22 +13,18 @@ from comms.sample.loading import load_sample
 from comms.store.models import Email, PhoneCall
 from comms.store.session import Sessions, reading
 from tests.invariants import broken
+from tests.servers.commands import start_command
 from tests.servers.smtp import SmtpServer
 
-RUN = [sys.executable, "-m", "comms.cli", "run"]
 
-
-def at_once(count: int, job: str, environment: dict[str, str]) -> list[dict[str, Any]]:
-    """Start `count` processes of one job, wait for all, return what each reported."""
-    started = [
-        subprocess.Popen(
-            [*RUN, job, "--json"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(count)
-    ]
-    ended = [process.communicate(timeout=120) for process in started]
-    assert [process.returncode for process in started] == [0] * count, [errors for _, errors in ended]
-    return [json.loads(output) for output, _ in ended]
+def at_once(count: int, job: str, environment: dict[str, str], folder: Path) -> list[dict[str, Any]]:
+    """Start `comms run JOB` in `count` processes, wait for all, and return what each reported."""
+    outputs = [folder / f"{job}-{number}" for number in range(count)]
+    started = [start_command(["run", job, "--json"], environment, output) for output in outputs]
+    for process, output in zip(started, outputs, strict=True):
+        process.join(60)
+        assert process.exitcode == 0, output.read_text()
+    return [json.loads(output.read_text()) for output in outputs]
 
 
 def test_eight_daily_batches_at_once_and_then_four_senders_contact_nobody_twice(
@@ -39,10 +32,10 @@ def test_eight_daily_batches_at_once_and_then_four_senders_contact_nobody_twice(
 ) -> None:
     load_sample(sessions, datetime.now(UTC), therapists=60)
     with SmtpServer(journal=tmp_path / "journal") as server:
-        environment = {**os.environ, "DATABASE_URL": database_url, "COMMS_HOME": str(tmp_path)}
+        environment = {"DATABASE_URL": database_url, "COMMS_HOME": str(tmp_path)}
         environment |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(server.port)}
-        reports = at_once(8, "daily-batch", environment)
-        at_once(4, "send-queue", environment)
+        reports = at_once(8, "daily-batch", environment, tmp_path)
+        at_once(4, "send-queue", environment, tmp_path)
         received = list(server.received)
 
     with reading(sessions) as session:
