@@ -9,23 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from comms.rules.horizon import EPOCH, Horizon, cells_of, instant_of, local_day, make_horizon
 from comms.rules.hours import WEEKDAYS, write_time
 from comms.rules.policy import BERLIN, CallPolicy
-from comms.rules.slots import (
-    EPOCH,
-    Callers,
-    Horizon,
-    Slot,
-    SlotReason,
-    Wish,
-    cells_of,
-    check_slot,
-    find_slot,
-    instant_of,
-    local_day,
-    make_callers,
-    make_horizon,
-)
+from comms.rules.slots import Callers, Slot, SlotReason, Wish, check_slot, find_slot, make_callers
 
 ALWAYS = {day: [("00:00", "24:00")] for day in WEEKDAYS}
 MONDAY = datetime(2026, 11, 23, 11, 0, tzinfo=BERLIN)

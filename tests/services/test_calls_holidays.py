@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from comms.rules.horizon import make_horizon
 from comms.rules.policy import CallPolicy
-from comms.rules.slots import make_horizon
 from comms.services.calls.holidays import LANDS, holidays_ahead
 
 YEAR = make_horizon(datetime(2027, 1, 1, tzinfo=UTC), CallPolicy(look_ahead=timedelta(days=60)))

@@ -10,19 +10,9 @@ from datetime import date, datetime
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
+from comms.rules.horizon import Horizon, Windows, cells_of, make_horizon
 from comms.rules.policy import CallPolicy
-from comms.rules.slots import (
-    Callers,
-    Horizon,
-    Slot,
-    SlotReason,
-    Windows,
-    Wish,
-    cells_of,
-    find_slot,
-    make_callers,
-    make_horizon,
-)
+from comms.rules.slots import Callers, Slot, SlotReason, Wish, find_slot, make_callers
 from comms.services.calls.holidays import holidays_ahead
 from comms.store.engines import insert_for
 from comms.store.models import CallCell

@@ -7,7 +7,7 @@ from functools import cache
 
 from holidays import country_holidays
 
-from comms.rules.slots import Horizon
+from comms.rules.horizon import Horizon
 
 LANDS = frozenset(["BB", "BE", "BW", "BY", "HB", "HE", "HH", "MV", "NI", "NW", "RP", "SH", "SL", "SN", "ST", "TH"])
 

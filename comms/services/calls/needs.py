@@ -1,8 +1,4 @@
-"""Who needs a call, and what it would be about. Reads only.
-
-Three roads lead to a call: an email without an answer for seven days, open requests of a therapist without a working
-address, and a missed call whose next try has no slot yet. One call takes up all of them.
-"""
+"""Who needs a call, and what it would be about. Reads only."""
 
 from __future__ import annotations
 
@@ -13,40 +9,22 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Row,
     String,
-    Subquery,
-    and_,
     cast,
     exists,
     func,
     literal,
-    null,
-    or_,
     select,
-    union_all,
 )
 from sqlalchemy.orm import Session
 
 from comms.rules.availability import read_availability
 from comms.rules.contact import LastContact, Reason, TherapistFacts, can_contact_therapist
+from comms.rules.horizon import Windows
 from comms.rules.policy import CallPolicy, ContactPolicy
-from comms.rules.slots import Windows
-from comms.rules.states import OPEN_REQUEST, RequestStatus
-from comms.services.calls.conditions import AWAITS_RETRY, IN_A_CALL, UNANSWERED
-from comms.store.models import (
-    ContactState,
-    Email,
-    EmailBatch,
-    Patient,
-    PhoneCall,
-    PhoneCallBatch,
-    PhoneCallEmail,
-    PlacementRequest,
-    Suppression,
-    Therapist,
-)
+from comms.services.calls.due import things_due
+from comms.store.models import ContactState, Email, Patient, PhoneCall, PlacementRequest, Suppression, Therapist
 
 
 @dataclass(frozen=True)
@@ -102,7 +80,7 @@ def why_not_called(need: CallNeed, now: datetime, policy: CallPolicy) -> Reason 
 
 def therapists_in_need(session: Session, now: datetime, policy: CallPolicy) -> list[int]:
     """List them in the order in which they get their slots: potentially available first, then the longest waiting."""
-    due = _due(now, policy)
+    due = things_due(now, policy)
     query = (
         select(Therapist.id)
         .join(due, due.c.therapist_id == Therapist.id)
@@ -114,7 +92,7 @@ def therapists_in_need(session: Session, now: datetime, policy: CallPolicy) -> l
 
 def load_needs(session: Session, therapist_ids: Sequence[int], now: datetime, policy: CallPolicy) -> list[CallNeed]:
     """Load, in one query, what these therapists would be called about; those that need no call are left out."""
-    due = _due(now, policy)
+    due = things_due(now, policy)
     query = (
         select(*_THERAPIST, due.c.email_id, due.c.request_id, due.c.call_id, *_RETRY)
         .join(due, due.c.therapist_id == Therapist.id)
@@ -183,87 +161,4 @@ def _facts(row: Row[Any]) -> TherapistFacts:
         rejected_on=row.rejected_on,
         next_contact_possible=row.next_contact_possible,
         contact=LastContact(row.held_by is not None, row.contacted_at),
-    )
-
-
-def _due(now: datetime, policy: CallPolicy) -> Subquery:
-    """One row per thing to speak of: (therapist_id, since, email_id, request_id, call_id)."""
-    return union_all(_unanswered(now, policy), _without_address(), _missed_requests(), _missed_emails()).subquery("due")
-
-
-def _unanswered(now: datetime, policy: CallPolicy) -> Any:
-    since = func.coalesce(Email.sent_at, Email.handed_over_at)
-    live = and_(EmailBatch.email_id == Email.id, EmailBatch.live)
-    held = exists().where(PhoneCallBatch.placement_request_id == EmailBatch.placement_request_id, PhoneCallBatch.live)
-    return (
-        select(
-            Email.therapist_id,
-            since.label("since"),
-            Email.id.label("email_id"),
-            EmailBatch.placement_request_id.label("request_id"),
-            cast(null(), BigInteger).label("call_id"),
-        )
-        .outerjoin(EmailBatch, and_(live, ~held))
-        .where(
-            UNANSWERED,
-            Email.followed_up_at.is_(None),
-            Email.replies_to_email_id.is_(None),
-            since <= now - policy.follow_up_after,
-        )
-    )
-
-
-def _without_address() -> Any:
-    in_an_email = exists().where(EmailBatch.placement_request_id == PlacementRequest.id, EmailBatch.live)
-    return (
-        select(
-            PlacementRequest.therapist_id,
-            func.coalesce(PlacementRequest.requested_at, PlacementRequest.created_at).label("since"),
-            cast(null(), BigInteger).label("email_id"),
-            PlacementRequest.id.label("request_id"),
-            cast(null(), BigInteger).label("call_id"),
-        )
-        .join(Therapist, Therapist.id == PlacementRequest.therapist_id)
-        .where(
-            PlacementRequest.status == RequestStatus.OPEN,
-            or_(Therapist.email.is_(None), Therapist.email_refused_at.is_not(None)),
-            ~in_an_email,
-            ~IN_A_CALL,
-        )
-    )
-
-
-def _missed_requests() -> Any:
-    return (
-        select(
-            PhoneCall.therapist_id,
-            PhoneCall.created_at.label("since"),
-            PhoneCallBatch.email_id,
-            PhoneCallBatch.placement_request_id.label("request_id"),
-            PhoneCall.id.label("call_id"),
-        )
-        .join(PhoneCallBatch, PhoneCallBatch.phone_call_id == PhoneCall.id)
-        .join(PlacementRequest, PlacementRequest.id == PhoneCallBatch.placement_request_id)
-        .where(
-            AWAITS_RETRY,
-            PhoneCallBatch.included,
-            PhoneCallBatch.outcome.is_(None),
-            PlacementRequest.status.in_(OPEN_REQUEST),
-            ~IN_A_CALL,
-        )
-    )
-
-
-def _missed_emails() -> Any:
-    return (
-        select(
-            PhoneCall.therapist_id,
-            PhoneCall.created_at.label("since"),
-            Email.id.label("email_id"),
-            cast(null(), BigInteger).label("request_id"),
-            PhoneCall.id.label("call_id"),
-        )
-        .join(PhoneCallEmail, PhoneCallEmail.phone_call_id == PhoneCall.id)
-        .join(Email, Email.id == PhoneCallEmail.email_id)
-        .where(AWAITS_RETRY, UNANSWERED)
     )
