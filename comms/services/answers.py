@@ -18,7 +18,7 @@ from comms.services.emails.resolving import it_arrived
 from comms.services.events import announce_responses
 from comms.services.outcomes import settle_requests
 from comms.services.places import lock_emails, lock_patients
-from comms.services.unfinished import list_unfinished
+from comms.services.unfinished import forget_last_tries, list_unfinished
 from comms.store.models import Email, EmailBatch, PlacementRequest
 from comms.store.staff import audit
 
@@ -63,6 +63,7 @@ def record_answer(
     remove_from_calls(session, now, "answered", email_ids=[email_id])
     settle_requests(session, changed, now)
     list_unfinished(session, _asked(session, email_id), now)
+    forget_last_tries(session, email_id, now)
     if news:
         announce_responses(session, f"email:{email_id}", email.therapist_id, changed or {None: None}, source, now)
         codes = {str(id_): outcome for id_, outcome in changed.items()}

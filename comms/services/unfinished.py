@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, aliased
 
 from comms.rules.states import Outcome, RequestStatus
-from comms.store.models import Email, EmailBatch, PlacementRequest
+from comms.services.calls.conditions import UNANSWERED
+from comms.store.models import Email, EmailBatch, PhoneCallEmail, PlacementRequest
 from comms.store.staff import raise_items, resolve_items
 
 REASON = {None: "outcome_missing", Outcome.NEEDS_FOLLOW_UP.value: "needs_follow_up"}
@@ -42,3 +43,11 @@ def list_unfinished(session: Session, request_ids: Collection[int], now: datetim
             now,
             {id_: {"email_id": row.email_id} for id_, row in found.items()},
         )
+
+
+def forget_last_tries(session: Session, email_id: int, now: datetime) -> None:
+    """Nobody has to be reached any more about this email; calls about other unanswered ones stay on the list."""
+    other = aliased(PhoneCallEmail)
+    also = exists().where(other.phone_call_id == PhoneCallEmail.phone_call_id, other.email_id == Email.id, UNANSWERED)
+    query = select(PhoneCallEmail.phone_call_id).where(PhoneCallEmail.email_id == email_id, ~also)
+    resolve_items(session, "phone_call", list(session.scalars(query)), now, "service", ["tries_used_up"])

@@ -130,6 +130,18 @@ def test_closing_after_the_last_try_leaves_what_was_answered_meanwhile(sessions:
         assert statuses(session, one, two) == ["rejected", "in_progress"]
 
 
+def test_an_answer_after_the_last_try_ends_it_unless_another_email_is_unanswered(sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        alone, shared, other = (email_in(session, "sent") for _ in range(3))
+        _given_up_call(session, alone)
+        call = _given_up_call(session, shared)
+        session.add(PhoneCallEmail(phone_call_id=call.id, email_id=other.id))
+        session.flush()
+        for email in (alone, shared):
+            record_answer(session, email.id, dict.fromkeys(request_ids(session, email), Outcome.REJECTED), NOW, ME)
+        assert [item.subject_id for item in list_staff_items(session, NOW)] == [call.id]
+
+
 def test_closing_a_search_for_a_slot_closes_the_emails_that_it_was_for(sessions: Sessions) -> None:
     with writing(sessions) as session:
         email = email_in(session, "sent")
