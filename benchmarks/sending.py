@@ -100,6 +100,7 @@ def _sink() -> Iterator[int]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_take_everything, args=(theirs,), daemon=True)
     process.start()
+    theirs.close()  # so that a sink that dies is noticed
     try:
         yield ours.recv()
     finally:

@@ -358,6 +358,28 @@ def test_a_withdrawal_after_the_mark_does_not_lose_the_result(sessions: Sessions
     assert status(sessions, id_) == "sent"
 
 
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [(TAKEN, "sent"), (Reply(Phase.RCPT, 550, "5.1.1"), "failed"), (Reply(Phase.CONTENT, 451, "4.3.0"), "queued")],
+)
+def test_what_the_relay_said_before_its_sender_died_is_not_doubt(
+    sessions: Sessions, reply: Reply, expected: str
+) -> None:
+    """Killed after the answer was written down and before anything followed from it."""
+    [id_] = queue_emails(sessions, 1)
+    [claimed] = claim(sessions)
+    mark(sessions, [claimed])
+    Records(sessions, "me", QUICK, Tally()).write([], [Result(claimed, reply)])
+    assert status(sessions, id_) == "sending"
+    let_lease_run_out(sessions)
+
+    found = rescue(sessions)
+
+    assert (found.answered, found.queued, found.in_doubt, status(sessions, id_)) == ((id_,), (), (), expected)
+    with reading(sessions) as session:
+        assert session.scalars(select(StaffItem.reason)).all() == []
+
+
 def test_a_run_finds_what_a_dead_sender_left_and_sends_it(sessions: Sessions) -> None:
     [id_] = queue_emails(sessions, 1)
     claim(sessions, "dead")

@@ -11,7 +11,33 @@ from sqlalchemy.orm import Session
 from comms.rules.states import EmailStatus
 from comms.services.sending.channel import codes
 from comms.services.sending.values import Claimed, Result
-from comms.store.models import DeliveryAttempt, Email
+from comms.store.models import DeliveryAttempt, Email, UtcDateTime
+
+_EMAILS = Email.metadata.tables[Email.__tablename__]
+_ATTEMPTS = DeliveryAttempt.metadata.tables[DeliveryAttempt.__tablename__]
+
+# Built once: these run for every email, and building them costs more than running them.
+_MARK = (
+    update(_EMAILS)
+    .where(
+        tuple_(_EMAILS.c.id, _EMAILS.c.attempt, _EMAILS.c.version).in_(bindparam("held", expanding=True)),
+        _EMAILS.c.owner == bindparam("by"),
+        _EMAILS.c.status == EmailStatus.SENDING.value,
+        _EMAILS.c.lease_until > bindparam("at", type_=UtcDateTime()),
+    )
+    .values(handed_over_at=bindparam("at"), updated_at=bindparam("at"))
+    .returning(_EMAILS.c.id)
+)
+_MARK_ATTEMPTS = (
+    update(_ATTEMPTS)
+    .where(tuple_(_ATTEMPTS.c.email_id, _ATTEMPTS.c.attempt).in_(bindparam("granted", expanding=True)))
+    .values(handed_over_at=bindparam("at"))
+)
+_NOTE = (
+    update(_ATTEMPTS)
+    .where(_ATTEMPTS.c.email_id == bindparam("of_email"), _ATTEMPTS.c.attempt == bindparam("number"))
+    .values({name: bindparam(name) for name in ("finished_at", "phase", "code", "enhanced", "fault")})
+)
 
 
 def grant_marks(session: Session, owner: str, asked: Collection[Claimed], at: datetime) -> set[int]:
@@ -21,41 +47,13 @@ def grant_marks(session: Session, owner: str, asked: Collection[Claimed], at: da
     """
     if not asked:
         return set()
-    held = tuple_(Email.id, Email.attempt, Email.version).in_([(c.email_id, c.attempt, c.version) for c in asked])
-    granted = set(
-        session.scalars(
-            update(Email)
-            .where(held, Email.owner == owner, Email.status == EmailStatus.SENDING, Email.lease_until > at)
-            .values(handed_over_at=at, updated_at=at)
-            .returning(Email.id)
-            .execution_options(synchronize_session=False)
-        )
-    )
+    connection = session.connection()
+    held = [(c.email_id, c.attempt, c.version) for c in asked]
+    granted = set(connection.execute(_MARK, {"held": held, "by": owner, "at": at}).scalars())
     if granted:
-        _mark_attempts(session, [c for c in asked if c.email_id in granted], at)
+        attempts = [(c.email_id, c.attempt) for c in asked if c.email_id in granted]
+        connection.execute(_MARK_ATTEMPTS, {"granted": attempts, "at": at})
     return granted
-
-
-def _mark_attempts(session: Session, granted: Collection[Claimed], at: datetime) -> None:
-    attempts = tuple_(DeliveryAttempt.email_id, DeliveryAttempt.attempt)
-    session.execute(
-        update(DeliveryAttempt)
-        .where(attempts.in_([(c.email_id, c.attempt) for c in granted]))
-        .values(handed_over_at=at)
-        .execution_options(synchronize_session=False)
-    )
-
-
-_ATTEMPTS = DeliveryAttempt.metadata.tables[DeliveryAttempt.__tablename__]
-
-_NOTE = (
-    update(_ATTEMPTS)
-    .where(
-        _ATTEMPTS.c.email_id == bindparam("of_email"),
-        _ATTEMPTS.c.attempt == bindparam("number"),
-    )
-    .values({name: bindparam(name) for name in ("finished_at", "phase", "code", "enhanced", "fault")})
-)
 
 
 def note_answers(session: Session, results: Collection[Result], at: datetime) -> None:
