@@ -18,6 +18,34 @@ def up(json: Annotated[bool, typer.Option("--json", help="Tell the addresses as 
     run(get_config(), errors if json else console, print_json if json else None)
 
 
+def demo(
+    therapists: Annotated[int, typer.Option(min=1, max=10_000, help="How many; patients and requests follow.")] = 120,
+    leave: Annotated[bool, typer.Option("--exit", help="End everything after the summary.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The summary as one JSON object.")] = False,
+) -> None:
+    """See the whole service do its daily job on sample data, in a world of its own. Ctrl-C ends everything."""
+    from comms.local_stack.demo import demo as play
+    from comms.local_stack.summary import tell
+    from comms.local_stack.supervisor import StopAsked
+
+    shown = errors if json else console
+    succeeded = True
+    try:
+        with play(therapists, shown) as (summary, stack):
+            succeeded = set(summary.flow_runs.values()) == {"Completed"}
+            if json:
+                print_json(summary.as_json())
+            else:
+                tell(summary, shown)
+            if not leave:
+                shown.print("[dim]It stays up for looking around; Ctrl-C ends everything[/]")
+                stack.run()
+    except StopAsked:
+        shown.print("[dim]everything is ended[/]")
+    if not succeeded:
+        raise typer.Exit(1)
+
+
 def deploy(
     patience: Annotated[float, typer.Option(help="Wait so many seconds for the server.", min=0)] = 0,
 ) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -45,6 +45,8 @@ class Supervisor:
         self._running: list[Running] = []
         self._asked = 0
         self._wake = threading.Event()
+        self.on_ready: Callable[[str], None] = lambda _name: None
+        """Told the name of each part that has become ready."""
 
     def __enter__(self) -> Supervisor:
         adopt_orphans()
@@ -78,8 +80,12 @@ class Supervisor:
     def run(self) -> None:
         """Watch over the parts until one ends (PartFailed) or somebody wants it to end (StopAsked)."""
         while True:
-            self._check()
-            self.pause(0.5)
+            self.look_after(0.5)
+
+    def look_after(self, seconds: float) -> None:
+        """Let time pass while all is well; PartFailed, StopAsked."""
+        self._check()
+        self.pause(seconds)
 
     def add(self, part: Part) -> None:
         """Start one more part and return when it is ready."""
@@ -92,7 +98,10 @@ class Supervisor:
         return states | {part.name: False for part in self._waiting}
 
     def _start_what_can(self) -> None:
-        ready = {running.part.name for running in self._running if running.look()}
+        for running in self._running:
+            if not running.is_ready and running.look():
+                self.on_ready(running.part.name)
+        ready = {running.part.name for running in self._running if running.is_ready}
         for part in [part for part in self._waiting if ready.issuperset(part.needs)]:
             self._waiting.remove(part)
             self._start_one(part)
