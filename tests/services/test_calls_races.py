@@ -8,6 +8,7 @@ from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from comms.errors import Conflict
@@ -15,12 +16,14 @@ from comms.rules.policy import CallPolicy
 from comms.rules.states import Outcome
 from comms.services.answers import record_answer
 from comms.services.calls import FollowUpReport, schedule_call_for_email
+from comms.services.calls import booking as booking_module
 from comms.services.calls.completing import complete_call
 from comms.services.calls.missing import miss_call
 from comms.services.withdrawals import withdraw_requests
+from comms.store.contacts import claim, email_holder, therapist_key
 from comms.store.models import Email, PhoneCall, PhoneCallBatch, PlacementRequest
 from comms.store.session import Sessions, reading, writing
-from tests.factories import NOW, make_request, make_therapist
+from tests.factories import NOW, WEEK, make_request, make_therapist
 from tests.services.calls import EVERY_WEEKDAY, POLICY, booked, broken, follow_up, get, unanswered
 
 BOOKERS = 8
@@ -165,3 +168,79 @@ def test_noting_missed_and_reached_at_once_leaves_one_truth(sessions: Sessions) 
     assert get(sessions, PhoneCall, call_id).status == "completed"
     assert calls(sessions) == 0
     assert holds(sessions)
+
+
+# the same races, one step at a time: something happens between deciding and booking
+
+
+Meanwhile = Callable[[Sessions, int, int, int], None]
+
+
+def _contacted(sessions: Sessions, therapist: int, _email: int, _request: int) -> None:
+    with writing(sessions) as session:
+        claim(session, {email_holder(1): [therapist_key(therapist)]}, NOW, WEEK)
+
+
+def _answered(sessions: Sessions, _therapist: int, email: int, request: int) -> None:
+    with writing(sessions) as session:
+        record_answer(session, email, {request: Outcome.REJECTED}, NOW, "test")
+
+
+def _withdrawn(sessions: Sessions, _therapist: int, _email: int, request: int) -> None:
+    with writing(sessions) as session:
+        withdraw_requests(session, [request], NOW, "withdrawn_by_platform")
+
+
+def _booked(sessions: Sessions, _therapist: int, _email: int, _request: int) -> None:
+    follow_up(sessions, now=NOW + timedelta(minutes=30))  # so that its cells are others
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "refused", "calls_then"),
+    [(_contacted, ["changed_meanwhile"], 0), (_answered, [], 0), (_withdrawn, [], 0), (_booked, [], 1)],
+)
+def test_what_happens_after_deciding_is_seen_when_booking(
+    sessions: Sessions,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Meanwhile,
+    refused: list[str],
+    calls_then: int,
+) -> None:
+    therapist, email, (request,) = unanswered(sessions)
+    _decided_before(sessions, monkeypatch, [therapist], lambda: meanwhile(sessions, therapist, email, request))
+    with writing(sessions) as session:
+        booking = booking_module.book(session, [therapist], NOW, POLICY)
+    assert (booking.calls, list(booking.refused.values())) == ({}, refused)
+    assert calls(sessions) == calls_then
+    assert holds(sessions)
+
+
+def test_a_slot_taken_after_deciding_is_lost_and_everything_is_given_back(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = unanswered(sessions)
+    _, email, _ = unanswered(sessions)
+
+    def book_the_other() -> None:
+        with writing(sessions) as session:
+            schedule_call_for_email(session, email, NOW, POLICY)
+
+    _decided_before(sessions, monkeypatch, [first], book_the_other)
+    with writing(sessions) as session:
+        booking = booking_module.book(session, [first], NOW, POLICY)
+    assert (booking.calls, booking.lost) == ({}, (first,))
+    assert calls(sessions) == 1
+    assert holds(sessions)
+    monkeypatch.undo()
+    assert follow_up(sessions).scheduled == 1
+    assert holds(sessions)
+
+
+def _decided_before(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, therapist_ids: list[int], meanwhile: Callable[[], None]
+) -> None:
+    """Decide, let something happen, and make the next booking act on what was decided."""
+    with reading(sessions) as session:
+        stale = booking_module.decide(session, therapist_ids, NOW, POLICY)
+    meanwhile()
+    monkeypatch.setattr(booking_module, "decide", lambda *_: stale)
