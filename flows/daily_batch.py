@@ -44,7 +44,7 @@ async def schedule_daily_batch_processing(
     return counts
 
 
-@task(name="plan", **ONCE)
+@task(name="plan", task_run_name="plan", **ONCE)
 async def plan(run: Step, limit: int, chunk_size: int) -> Step:
     """Decide about every therapist with an open request."""
     planned: Step = await in_thread(jobs.plan_daily_batch, run, limit, chunk_size)
@@ -64,14 +64,14 @@ async def send(run: Step, after: Any, number: int) -> Step:
     return await send_in_thread(run, jobs.SEND_ROUND)
 
 
-@task(name="follow-up", **ONCE)
+@task(name="book-calls", task_run_name="book calls", **ONCE)
 async def follow_up(run: Step, after: Any) -> Step:
     """Book the calls that are due, `after` the sending."""
     booked: Step = await in_thread(jobs.follow_up, run)
     return booked
 
 
-@task(name="summarise", **ONCE)
+@task(name="summarise", task_run_name="summarise", **ONCE)
 async def summarise(run: Step, planned: Step, created: list[Step], sent: list[Step], calls: Step) -> Step:
     """Add up, and show it as a table."""
     summary = daily_summary(run, planned, created, jobs.add_up(sent), calls)

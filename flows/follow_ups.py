@@ -33,7 +33,7 @@ async def check_unanswered_emails(at: At = None, limit: CallLimit = 500, dry_run
     return counts
 
 
-@task(name="book-calls", **ONCE)
+@task(name="book-calls", task_run_name="book calls", **ONCE)
 async def book_calls(run: Step, limit: int) -> Step:
     """Book the calls that are due."""
     booked: Step = await in_thread(jobs.follow_up, run, limit)

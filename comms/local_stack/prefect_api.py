@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from comms.errors import Temporary
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
-TRIES = 5
-"""Prefect's SQLite is locked at times; it then answers 5xx."""
+PAUSES = (0.2, 0.5, 1, 2, 4, 8)
+"""Seconds between tries: Prefect's SQLite is locked at times, and it then answers 503."""
 
 
 class PrefectApi:
@@ -24,7 +26,11 @@ class PrefectApi:
     def start_run(self, deployment: str, parameters: Mapping[str, Any]) -> str:
         """Have a deployment ("flow/name") run now; return the id of the flow run."""
         found = self._call("GET", f"/deployments/name/{deployment}")
-        made = self._call("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": dict(parameters)})
+        wanted = {
+            "parameters": dict(parameters),
+            "idempotency_key": uuid.uuid4().hex,
+        }  # a try that failed may have made it
+        made = self._call("POST", f"/deployments/{found['id']}/create_flow_run", wanted)
         return str(made["id"])
 
     def state(self, run_id: str) -> tuple[str, str]:
@@ -39,16 +45,17 @@ class PrefectApi:
         return [task["name"] for task in reversed(tasks) if task["state_type"] in ENDED]
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        for left in reversed(range(TRIES)):
+        for pause in (*PAUSES, None):
             try:
                 return self._ask(method, path, body)
             except urllib.error.HTTPError as error:
-                if error.code < 500 or not left:
-                    raise Temporary(f"the Prefect server answered {error.code} to {method} {path}") from None
+                trouble, hopeless = f"answers {error.code}", error.code < 500
             except (urllib.error.URLError, OSError) as error:
-                if not left:
-                    raise Temporary(f"the Prefect server does not answer ({type(error).__name__})") from None
-        raise AssertionError
+                trouble, hopeless = f"does not answer ({type(error).__name__})", False
+            if pause is None or hopeless:
+                break
+            time.sleep(pause)
+        raise Temporary(f"the Prefect server {trouble} to {method} {path}")
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - http to this machine
