@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=False)
+WIDE = 1000
+"""Characters; wider than any table, for pipes and files: there every row is one line."""
+
+console = Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else WIDE)
 errors = Console(stderr=True, highlight=False)
 
 
@@ -24,8 +28,10 @@ def print_json(value: Any) -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", zone: ZoneInfo | None = None
 ) -> None:
-    """One table on stdout; instants in local time."""
-    table = Table(*columns, title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    """One table on stdout; instants in local time. What is too long for a cell goes on below it, nothing is cut off."""
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value, zone) for value in row))
     console.print(table)
