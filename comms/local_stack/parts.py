@@ -33,9 +33,9 @@ def prefect_server(port: int) -> Part:
     return Part(PREFECT, command, ready=lambda: is_healthy(f"http://{HOST}:{port}/api/health"), patience=PATIENCE)
 
 
-def worker(*needs: str) -> Part:
-    """It waits for the Prefect server by itself, and so loads its own code meanwhile."""
-    command = [sys.executable, "-m", "comms.local_stack.worker", str(PATIENCE)]
+def worker(needs: tuple[str, ...], *, alone: bool) -> Part:
+    """It waits for the Prefect server by itself, and so loads its own code meanwhile; `alone`: no other serves it."""
+    command = [sys.executable, "-m", "comms.local_stack.worker", str(PATIENCE), *(["alone"] if alone else [])]
     return Part(WORKER, command, needs, says="started!", patience=PATIENCE + 30, grace=10)
 
 

@@ -33,7 +33,7 @@ def compose(settings: Settings, *, sample: int | None = None) -> Stack:
     chosen += [parts.prefect_server(settings.prefect_port)] if own_server else []
     chosen += [parts.mail_catcher(settings)] if own_mail else []
     chosen += [parts.sample(sample)] if sample else []
-    chosen += [parts.worker(parts.DATABASE, *([parts.MAIL] if own_mail else []))]
+    chosen += [parts.worker((parts.DATABASE, parts.MAIL) if own_mail else (parts.DATABASE,), alone=own_server)]
     chosen += [parts.api(settings.api_port)]
     return Stack(
         tuple(chosen),
@@ -91,6 +91,7 @@ def _prefect_defaults(home: Path) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT),
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_CLI_PROMPT": "false",

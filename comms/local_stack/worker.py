@@ -1,4 +1,4 @@
-"""`python -m comms.local_stack.worker PATIENCE`: registers the deployments, then works on their runs.
+"""`python -m comms.local_stack.worker PATIENCE [alone]`: registers the deployments, then works on their runs.
 
 One process for both, because loading Prefect takes seconds; it does so while the server starts. Registering first also
 clears away runs that were scheduled while nobody worked.
@@ -17,7 +17,7 @@ from comms.local_stack.prefect_client import run_prefect
 
 def main() -> None:
     """Wait for the server, then serve the pool until SIGTERM."""
-    deploy(patience=float(sys.argv[1]))
+    deploy(float(sys.argv[1]), alone="alone" in sys.argv[2:])
     run_prefect("worker", "start", "--pool", POOL, "--type", ProcessWorker.type, "--name", "local")
 
 
