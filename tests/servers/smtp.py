@@ -34,7 +34,7 @@ class Hang:
 Behaviour = str | bytes | Drop | Hang | None
 """A reply line, raw bytes, a misbehaviour, or None for what a good server says."""
 Script = Mapping[str, Behaviour | Callable[["Session"], Behaviour]]
-"""By phase: greeting, ehlo, starttls, auth, mail, rcpt, data, content (before it is kept), kept (after), rset, quit."""
+"""By phase: greeting, ehlo, starttls, auth, mail, rcpt, data, content (in place of keeping it), kept, rset, quit."""
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,13 @@ class _Conversation:
 
     def _say(self, phase: str, usual: str) -> str:
         """Do what the script says of this phase, else the usual; return the reply's code."""
+        return self._do(self._scripted(phase) or usual)
+
+    def _scripted(self, phase: str) -> Behaviour:
         behaviour = self._server.script.get(phase)
-        if callable(behaviour):
-            behaviour = behaviour(self._session)
+        return behaviour(self._session) if callable(behaviour) else behaviour
+
+    def _do(self, behaviour: str | bytes | Drop | Hang) -> str:
         if isinstance(behaviour, Hang):
             self._server.hang()
             raise _Over
@@ -202,9 +206,8 @@ class _Conversation:
         if isinstance(behaviour, bytes):
             self._write(behaviour)
             return behaviour[:3].decode("ascii", "replace")
-        reply = behaviour or usual
-        self._write(reply.replace("\n", "\r\n").encode() + b"\r\n")
-        return reply[:3]
+        self._write(behaviour.replace("\n", "\r\n").encode() + b"\r\n")
+        return behaviour[:3]
 
     def _write(self, data: bytes) -> None:
         self._socket.sendall(data)
@@ -268,7 +271,9 @@ class _Conversation:
                 raise _Over
             lines.append(line[1:] if line.startswith(b".") else line)
         self._session.messages += 1
-        if "content" in self._server.script and not self._say("content", "250 2.0.0 taken").startswith("2"):
+        refusal = self._scripted("content")
+        if refusal is not None:
+            self._do(refusal)
             return
         self._server.keep(
             Received(
@@ -279,8 +284,7 @@ class _Conversation:
                 self._session.login,
             )
         )
-        if "content" not in self._server.script:
-            self._say("kept", "250 2.0.0 taken")
+        self._say("kept", "250 2.0.0 taken")
 
     def _on_rset(self, _line: str) -> None:
         self._session.sender, self._session.recipients = "", []
