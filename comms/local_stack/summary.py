@@ -62,11 +62,10 @@ def summarise(
 
 def tell(summary: Summary, console: Console) -> None:
     """Say it in plain English."""
-    console.print()
-    console.print(_counts(summary))
-    if summary.refused:
-        console.print(_refusals(summary.refused))
-    console.print(address_table(summary.urls))
+    refusals = [_refusals(summary.refused)] if summary.refused else []
+    for table in (_counts(summary), *refusals, address_table(summary.urls)):
+        console.print()
+        console.print(table)
     console.print()
 
 
@@ -95,7 +94,7 @@ def _refusals(refused: Mapping[str, int]) -> Table:
 
 
 def _table(title: str, number: str) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 1 if not number else 0, 0))
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column(title)
     table.add_column(number, justify="right")
     return table
