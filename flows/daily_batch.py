@@ -13,8 +13,7 @@ from comms.bootstrap.jobs import Step
 from comms.bootstrap.whole_jobs import daily_summary
 from flows.parameters import At, ChunkSize, EmailLimit
 from flows.progress import Progress
-from flows.steps import ONCE, begin, in_thread, noted, send_in_thread
-from flows.tables import daily_rows, show
+from flows.steps import ONCE, begin, in_thread, noted, send_in_thread, show
 
 
 @flow(
@@ -75,7 +74,7 @@ async def follow_up(run: Step, after: Any) -> Step:
 async def summarise(run: Step, planned: Step, created: list[Step], sent: list[Step], calls: Step) -> Step:
     """Add up, and show it as a table."""
     summary = daily_summary(run, planned, created, jobs.add_up(sent), calls)
-    await show(jobs.DAILY_BATCH, summary, daily_rows(summary))
+    await show(summary)
     return summary
 
 

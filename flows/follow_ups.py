@@ -8,8 +8,7 @@ from comms.bootstrap import jobs
 from comms.bootstrap.jobs import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.parameters import At, CallLimit
-from flows.steps import ONCE, begin, in_thread, noted
-from flows.tables import call_rows, show
+from flows.steps import ONCE, begin, in_thread, noted, show
 
 
 @flow(
@@ -29,7 +28,7 @@ async def check_unanswered_emails(at: At = None, limit: CallLimit = 500, dry_run
     run = await begin(jobs.FOLLOW_UPS, at, dry_run)
     with noted(run) as counts:
         counts |= opening(run) | await book_calls(run, limit)
-        await show(jobs.FOLLOW_UPS, counts, call_rows(counts))
+        await show(counts)
     return counts
 
 

@@ -11,8 +11,7 @@ from comms.bootstrap.jobs import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.parameters import At, EmailLimit
 from flows.progress import Progress
-from flows.steps import EACH_TIME, begin, in_thread, noted, send_in_thread
-from flows.tables import sending_rows, show
+from flows.steps import EACH_TIME, begin, in_thread, noted, send_in_thread, show
 
 
 @flow(
@@ -35,7 +34,7 @@ async def process_email_queue(at: At = None, limit: EmailLimit = 2000, dry_run: 
         rounds = await send_all(run, min(limit, due), limit)
         counts |= opening(run) | {"due": due} | jobs.add_up(rounds)
         if due or counts["claimed"]:
-            await show(jobs.SEND_QUEUE, counts, sending_rows(counts))
+            await show(counts)
     return counts
 
 

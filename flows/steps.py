@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from prefect import Task, runtime
+from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import INPUTS, NO_CACHE, RUN_ID, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 
 from comms.bootstrap import jobs
 from comms.bootstrap.jobs import Step
+from comms.bootstrap.telling import heading, rows_of
 from comms.bootstrap.trouble import passes, retell
 
 
@@ -76,3 +78,8 @@ def noted(run: Step) -> Iterator[Step]:
         jobs.close_run(run, counts, failed=True)
         raise
     jobs.close_run(run, counts)
+
+
+async def show(counts: Step) -> None:
+    """Publish what a job did as a table under its name."""
+    await acreate_table_artifact(list(rows_of(counts)), key=counts["job"], description=heading(counts))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -83,21 +82,11 @@ def _instant(given: str | None) -> datetime | None:
     return read_instant(given, settings().time_zone) if given else None
 
 
-def _show(counts: Mapping[str, Any], json: bool) -> None:
+def _show(counts: dict[str, Any], json: bool) -> None:
+    from comms.bootstrap.telling import heading, rows_of
+
     if json:
         print_json(counts)
         return
-    console.print(f"{counts['job']} as of {counts['at']}", markup=False)
-    print_table(("what", "how many"), _rows(counts))
-
-
-def _rows(counts: Mapping[str, Any], within: str = "") -> list[tuple[str, Any]]:
-    """Flatten the counts for reading: numbers and words, and counts by reason below their heading."""
-    rows: list[tuple[str, Any]] = []
-    for name, value in counts.items():
-        title = f"{within}{name.replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            rows += _rows(value, f"{title}: ")
-        elif not isinstance(value, list) and name not in ("job", "key", "at"):
-            rows.append((title, value))
-    return rows
+    console.print(heading(counts), markup=False)
+    print_table(("what", "number", "ids"), ((row["what"], row["number"], row["ids"]) for row in rows_of(counts)))

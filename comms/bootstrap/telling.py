@@ -1,0 +1,107 @@
+"""What a job did as rows that a person can read: counts, reasons in plain words, ids. For artifacts and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, Step
+from comms.rules.policy import BERLIN
+from comms.rules.wording import explain
+
+SHOWN_RANGES = 20
+"""Ranges of ids shown in one row; all of them are in the database under the run's key."""
+
+Row = dict[str, str | int]
+
+_SENDING = {
+    "sent": "emails sent: the relay took them",
+    "deferred": "emails deferred: they are tried again",
+    "failed": "emails failed: on the staff list or now calls",
+    "in_doubt": "emails in doubt: on the staff list",
+    "rescued": "emails taken over from a sender that died",
+    "canceled": "emails canceled: must not be written to any more",
+}
+_ENDS = {
+    "dry_run": "nothing was sent: dry run",
+    "future_instant": "nothing was sent: the instant lies in the future",
+    "future": "nothing was sent: the instant lies in the future",
+    "paused": "sending is paused: comms resume",
+    "resting": "the relay failed; sending rests and goes on by itself",
+    "stopped": "the run was asked to end; the rest stays in the queue",
+    "database": "the database failed; what was sent is noted, the rest stays in the queue",
+}
+_STANDING = {"dry_run": "Dry run as of", "future_instant": "Acted as of the future instant"}
+
+
+def heading(counts: Step) -> str:
+    """As of when the run acted, in local time, and its name in the database."""
+    at = datetime.fromisoformat(counts["at"]).astimezone(BERLIN)
+    return f"{_STANDING.get(counts['standing'], 'As of')} {at:%d.%m.%Y %H:%M:%S} (Berlin). Run key: {counts['key']}"
+
+
+def rows_of(counts: Step) -> list[Row]:
+    """The rows of a whole job's counts."""
+    return _ROWS[counts["job"]](counts)
+
+
+def _daily(counts: Step) -> list[Row]:
+    dry = counts["standing"] == "dry_run"
+    made = "emails that would be made" if dry else "emails made"
+    return [
+        _row("therapists with an open request", counts["therapists"]),
+        _row(made, counts["emails"], counts["email_ids"]),
+        _row("patients in these emails", counts["patients"]),
+        *_reasons("therapist not contacted: ", counts["refused"]),
+        *_reasons("request waits: ", counts["waiting"]),
+        *_sent(counts["sending"]),
+        *(_calls(counts["calls"]) if counts["calls"] else ()),
+    ]
+
+
+def _queue(counts: Step) -> list[Row]:
+    return [_row("emails due", counts["due"]), *_sent(counts)]
+
+
+def _sent(sent: Step) -> list[Row]:
+    rows = [_row(words, sent[name]) for name, words in _SENDING.items() if sent[name] or name == "sent"]
+    rows += _reasons("not sent: ", sent["by_kind"])
+    if sent["troubled_ids"]:
+        rows.append(_row("emails that need a look", len(sent["troubled_ids"]), sent["troubled_ids"]))
+    if sent["ended"] in _ENDS:
+        rows.append(_row(_ENDS[sent["ended"]], ""))
+    return rows
+
+
+def _calls(calls: Step) -> list[Row]:
+    rows = [_row("calls booked", calls["scheduled"], calls["call_ids"])]
+    if calls["joined"]:
+        rows.append(_row("therapists whose call takes up more", calls["joined"]))
+    rows += _reasons("no call: ", calls["refused"])
+    if calls["beyond_limit"]:
+        rows.append(_row("therapists beyond the limit of this run", calls["beyond_limit"]))
+    return rows
+
+
+_ROWS: dict[str, Callable[[Step], list[Row]]] = {DAILY_BATCH: _daily, SEND_QUEUE: _queue, FOLLOW_UPS: _calls}
+
+
+def _reasons(prefix: str, counts: Mapping[str, int]) -> Iterator[Row]:
+    for code, number in counts.items():
+        yield _row(prefix + explain(code), number)
+
+
+def _row(what: str, number: int | str, ids: Sequence[int] = ()) -> Row:
+    return {"what": what, "number": number, "ids": ranges(ids)}
+
+
+def ranges(ids: Sequence[int]) -> str:
+    """Write ids compactly: 3, 5–9, 12."""
+    found: list[list[int]] = []
+    for id_ in sorted(ids):
+        if found and id_ == found[-1][1] + 1:
+            found[-1][1] = id_
+        else:
+            found.append([id_, id_])
+    shown = ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in found[:SHOWN_RANGES])
+    return shown + (" …" if found[SHOWN_RANGES:] else "")
