@@ -54,10 +54,10 @@ def require_free(ports: Iterable[Port]) -> None:
         raise ConfigurationError(faults)
 
 
-def free_port(preferred: int, avoid: Iterable[int] = ()) -> int:
+def free_port(preferred: int | None = None, avoid: Iterable[int] = ()) -> int:
     """Return `preferred` if it is free, else a port the system picks; never one of `avoid`."""
     avoided = set(avoid)
-    if preferred not in avoided and is_free(preferred):
+    if preferred and preferred not in avoided and is_free(preferred):
         return preferred
     while True:
         with socket.socket() as probe:

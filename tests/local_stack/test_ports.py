@@ -27,18 +27,18 @@ def test_a_taken_port_is_named_with_its_part_and_its_setting(taken: int) -> None
 
 
 def test_two_parts_that_want_the_same_port_are_named(taken: int) -> None:
-    number = free_port(0)
+    number = free_port()
     both = [Port(number, "the API", "COMMS_API_PORT"), Port(number, "the Prefect server", "COMMS_PREFECT_PORT")]
     with pytest.raises(ConfigurationError, match=r"COMMS_PREFECT_PORT: .* is also COMMS_API_PORT"):
         require_free(both)
 
 
 def test_free_ports_pass() -> None:
-    require_free([Port(free_port(0), "the API", "COMMS_API_PORT")])
+    require_free([Port(free_port(), "the API", "COMMS_API_PORT")])
 
 
 def test_a_preferred_port_is_kept_if_it_is_free_and_not_promised_to_another(taken: int) -> None:
-    preferred = free_port(0)
+    preferred = free_port()
     assert free_port(preferred) == preferred
     assert free_port(taken) != taken
     assert free_port(preferred, avoid=[preferred]) != preferred
@@ -46,4 +46,4 @@ def test_a_preferred_port_is_kept_if_it_is_free_and_not_promised_to_another(take
 
 def test_a_listening_port_answers_and_a_free_one_does_not(taken: int) -> None:
     assert answers(taken)
-    assert not answers(free_port(0))
+    assert not answers(free_port())

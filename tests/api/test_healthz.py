@@ -1,0 +1,41 @@
+"""The API so far: it says that it is there, and ends when it is asked to."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from api.app import app
+from comms.local_stack.parts import is_healthy
+from comms.local_stack.ports import HOST, free_port
+from tests.local_stack.parts import becomes_true
+
+
+def test_it_says_that_it_is_there() -> None:
+    answer = TestClient(app).get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_every_route_of_the_document_has_a_name_of_its_own() -> None:
+    operations = [way["operationId"] for path in app.openapi()["paths"].values() for way in path.values()]
+    assert operations == ["getHealth"]
+    assert app.openapi()["info"]["title"] == "Communication service"
+
+
+def test_it_ends_by_itself_when_it_is_asked_to(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "api.app:app", "--host", HOST, "--port", str(port)]
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        assert becomes_true(lambda: is_healthy(f"http://{HOST}:{port}/healthz"), 30)
+        with urllib.request.urlopen(f"http://{HOST}:{port}/openapi.json") as document:
+            assert document.status == 200
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=10) in (0, -signal.SIGTERM)
+    finally:
+        server.kill()
