@@ -15,13 +15,11 @@ from sqlalchemy.orm import Session
 
 from comms.rules.states import EmailStatus
 from comms.services.events import announce_emails
-from comms.services.reopening import reopen_waiting
+from comms.services.reopening import REQUEST_WITHDRAWN, reopen_waiting
 from comms.store.contacts import email_holder, happened, release
 from comms.store.models import DeliveryAttempt, Email, EmailBatch, Patient, PlacementRequest
 from comms.store.staff import resolve_items
 from comms.store.transitions import move_emails
-
-REQUEST_WITHDRAWN = "request_withdrawn"
 
 MARKED_EARLIER = exists().where(
     DeliveryAttempt.email_id == Email.id,
@@ -127,7 +125,8 @@ def _close_if_nobody_is_awaited(session: Session, email_ids: Collection[int], no
     """An unanswered email without a place must not block the therapist: there is nothing to wait or to call for."""
     awaited = exists().where(EmailBatch.email_id == Email.id, EmailBatch.live)
     over = update(Email).where(Email.id.in_(email_ids), ~awaited, ~Email.response_received, Email.closed_at.is_(None))
-    session.execute(over.values(closed_at=now, updated_at=now).execution_options(synchronize_session=False))
+    closed = over.values(closed_at=now, status_reason=REQUEST_WITHDRAWN, updated_at=now)
+    session.execute(closed.execution_options(synchronize_session=False))
 
 
 def drop_ended_places(session: Session, now: datetime) -> list[int]:

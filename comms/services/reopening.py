@@ -11,13 +11,16 @@ from sqlalchemy.orm import Session, aliased
 from comms.rules.states import OPEN_REQUEST, EmailStatus, Outcome, RequestStatus
 from comms.store.models import Email, EmailBatch, PhoneCallBatch, PlacementRequest
 
+REQUEST_WITHDRAWN = "request_withdrawn"
+"""Why an email was canceled, or closed although nobody answered."""
+
 
 def reopen_requests(session: Session, request_ids: Collection[int], now: datetime) -> list[int]:
     """Undo a withdrawal; return the ids that changed.
 
     A request goes back to its place in an email that was sent and still awaits an answer; what has no place is open.
     """
-    _restore_places(session, request_ids)
+    _restore_places(session, request_ids, now)
     return _open(session, request_ids, now)
 
 
@@ -48,13 +51,13 @@ def _is_held() -> ColumnElement[bool]:
     return or_(email, call)
 
 
-def _restore_places(session: Session, request_ids: Collection[int]) -> None:
-    """Give back the place in the latest unanswered email, unless a follow-up call for it was already made."""
+def _restore_places(session: Session, request_ids: Collection[int], now: datetime) -> None:
+    """Give back the place in the latest email that still awaits, unless a follow-up call for it was already made."""
     other = aliased(EmailBatch)
     awaits = exists().where(
         Email.id == EmailBatch.email_id,
         Email.status.in_([EmailStatus.SENT, EmailStatus.IN_DOUBT]),
-        Email.closed_at.is_(None),
+        or_(Email.closed_at.is_(None), Email.status_reason == REQUEST_WITHDRAWN),
         Email.followed_up_at.is_(None),
     )
     newer = exists().where(
@@ -62,7 +65,7 @@ def _restore_places(session: Session, request_ids: Collection[int]) -> None:
         or_(other.live, other.id > EmailBatch.id),
     )
     called = exists().where(PhoneCallBatch.placement_request_id == EmailBatch.placement_request_id, PhoneCallBatch.live)
-    session.execute(
+    restored = session.scalars(
         update(EmailBatch)
         .where(
             EmailBatch.placement_request_id.in_(sorted(request_ids)),
@@ -73,5 +76,15 @@ def _restore_places(session: Session, request_ids: Collection[int]) -> None:
             ~called,
         )
         .values(live=True, version=EmailBatch.version + 1)
+        .returning(EmailBatch.email_id)
         .execution_options(synchronize_session=False)
+    )
+    _await_again(session, set(restored), now)
+
+
+def _await_again(session: Session, email_ids: Collection[int], now: datetime) -> None:
+    """Undo the closing of emails in which nobody was awaited any more."""
+    closed = update(Email).where(Email.id.in_(email_ids), Email.status_reason == REQUEST_WITHDRAWN)
+    session.execute(
+        closed.values(closed_at=None, status_reason=None, updated_at=now).execution_options(synchronize_session=False)
     )

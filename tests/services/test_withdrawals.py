@@ -234,6 +234,26 @@ def test_a_reopened_request_goes_back_to_its_place_in_a_sent_email(sessions: Ses
         assert places(session, email) == {one: (True, True), two: (True, True)}
 
 
+def test_a_sent_email_awaits_again_when_its_only_request_is_reopened(sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        email = email_in(session, "sent")
+        asked = request_ids(session, email)
+        withdraw_requests(session, asked, NOW, WHY)
+        reopen_requests(session, asked, NOW)
+        assert (fresh(session, email).closed_at, email.status_reason) == (None, None)
+        assert statuses(session, *asked) == ["in_progress"]
+
+
+def test_an_email_that_staff_closed_stays_closed_when_its_request_is_reopened(sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        email = email_in(session, "sent", closed_at=HANDED_OVER)
+        asked = request_ids(session, email)
+        withdraw_requests(session, asked, NOW, WHY)
+        reopen_requests(session, asked, NOW)
+        assert fresh(session, email).closed_at == HANDED_OVER
+        assert statuses(session, *asked) == ["open"]
+
+
 def test_a_request_reopened_after_the_follow_up_call_was_booked_is_open(sessions: Sessions) -> None:
     with writing(sessions) as session:
         email = email_in(session, "sent", patients=2, followed_up_at=NOW)
