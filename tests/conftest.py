@@ -67,9 +67,10 @@ def empty_sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
 def empty_postgresql(postgres_engine: Engine) -> Iterator[Engine]:
     yield postgres_engine
     postgres_engine.dispose()
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    # a TRUNCATE of many small tables costs ten times as much as this
+    emptied = "; ".join(f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables))
     with postgres_engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+        connection.execute(text(emptied))
 
 
 @pytest.fixture
