@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,20 +46,23 @@ async def schedule_daily_batch_processing(
 
 @task(name="plan", task_run_name="plan", **ONCE)
 async def plan(run: Step, limit: int, chunk_size: int) -> Step:
-    """Decide about every therapist with an open request."""
+    """Decide about every therapist with an open request.
+
+    Chunks leave it as text: Prefect draws its edges by identity, and small numbers are identical wherever they stand.
+    """
     planned: Step = await in_thread(jobs.plan_daily_batch, run, limit, chunk_size)
-    return planned
+    return planned | {"chunks": [json.dumps(chunk) for chunk in planned["chunks"]]}
 
 
 @task(name="create-emails", task_run_name="create emails, chunk {number}", **ONCE)
-async def create_emails(run: Step, planned: Step, number: int) -> Step:
+async def create_emails(run: Step, chunks: list[str], number: str) -> Step:
     """Make the emails of the chunk `number`, counted from 1."""
-    created: Step = await in_thread(jobs.create_chunk, run, planned["chunks"][number - 1])
+    created: Step = await in_thread(jobs.create_chunk, run, json.loads(chunks[int(number) - 1]))
     return created
 
 
 @task(name="send", task_run_name="send, round {number}", **ONCE)
-async def send(run: Step, after: Any, number: int) -> Step:
+async def send(run: Step, after: Any, number: str) -> Step:
     """Send up to one round of due emails, `after` what came before."""
     return await send_in_thread(run, jobs.SEND_ROUND)
 
@@ -83,21 +87,21 @@ async def create_all(run: Step, planned: Step) -> list[Step]:
     gate = asyncio.Semaphore(planned["at_once"])
     progress = Progress(jobs.DAILY_BATCH, len(planned["chunks"]), "chunks of emails made")
 
-    async def create(number: int) -> Step:
+    async def create(number: str) -> Step:
         async with gate:
-            created = await create_emails(run, planned, number)
+            created = await create_emails(run, planned["chunks"], number)
             await progress.advance()
             return created
 
     numbers = range(1, len(planned["chunks"]) + 1)
-    return _all_or_raise(await asyncio.gather(*map(create, numbers), return_exceptions=True))
+    return _all_or_raise(await asyncio.gather(*map(create, map(str, numbers)), return_exceptions=True))
 
 
 async def send_all(run: Step, before: Any) -> list[Step]:
     """Send round after round until nothing is due."""
-    rounds = [await send(run, before, 1)]
+    rounds = [await send(run, before, "1")]
     while not jobs.is_drained(rounds[-1], jobs.SEND_ROUND):
-        rounds.append(await send(run, rounds[-1], len(rounds) + 1))
+        rounds.append(await send(run, rounds[-1], str(len(rounds) + 1)))
     return rounds
 
 

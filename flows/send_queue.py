@@ -39,7 +39,7 @@ async def process_email_queue(at: At = None, limit: EmailLimit = 2000, dry_run: 
 
 
 @task(name="send", task_run_name="send, round {number}", **EACH_TIME)
-async def send(run: Step, limit: int, number: int, after: Any) -> Step:
+async def send(run: Step, limit: int, number: str, after: Any) -> Step:
     """Send up to `limit` due emails."""
     return await send_in_thread(run, limit)
 
@@ -51,7 +51,7 @@ async def send_all(run: Step, due: int, limit: int) -> list[Step]:
     left, drained = limit, False
     while left > 0 and not drained:
         asked = min(jobs.SEND_ROUND, left)
-        rounds.append(await send(run, asked, len(rounds) + 1, rounds[-1:]))
+        rounds.append(await send(run, asked, str(len(rounds) + 1), rounds[-1:]))
         await progress.advance()
         left -= rounds[-1]["claimed"]
         drained = jobs.is_drained(rounds[-1], asked)

@@ -1,0 +1,95 @@
+"""`prefect.yaml`: every deployment loads, has the schedule of the domain, and refuses parameters that make no sense."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE
+from comms.local_stack import POOL
+
+BERLIN = ZoneInfo("Europe/Berlin")
+WRITTEN: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())
+DEPLOYMENTS = {deployment["name"]: deployment for deployment in WRITTEN["deployments"]}
+
+
+def load(name: str) -> Any:
+    from prefect.flows import load_flow_from_entrypoint
+
+    return load_flow_from_entrypoint(DEPLOYMENTS[name]["entrypoint"], use_placeholder_flow=False)
+
+
+def test_every_job_is_deployed() -> None:
+    assert set(DEPLOYMENTS) == {DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_deployment_loads_as_a_flow_of_its_name_that_says_what_it_does(name: str) -> None:
+    flow, deployment = load(name), DEPLOYMENTS[name]
+    assert flow.name == name
+    assert flow.isasync
+    assert flow.description
+    assert flow.description != deployment["description"]
+    assert deployment["tags"]
+    assert deployment["work_pool"]["name"] == POOL
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_its_own_parameters_are_accepted_and_each_parameter_says_what_it_is_for(name: str) -> None:
+    from prefect.utilities.callables import parameter_schema
+
+    flow, given = load(name), DEPLOYMENTS[name]["parameters"]
+    schema = parameter_schema(flow).model_dump()["properties"]
+    assert set(given) <= set(schema)
+    assert flow.validate_parameters(given)
+    assert [parameter for parameter, told in schema.items() if not told.get("description")] == []
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+@pytest.mark.parametrize(
+    "bad", [{"limit": 0}, {"limit": 10_001}, {"limit": "many"}, {"at": "yesterday"}, {"at": "2026-11-23T01:00:00"}]
+)
+def test_parameters_without_sense_are_refused(name: str, bad: dict[str, Any]) -> None:
+    from prefect.exceptions import ParameterTypeError
+
+    with pytest.raises(ParameterTypeError):
+        load(name).validate_parameters(bad)
+
+
+def test_the_schedules_are_those_of_the_domain() -> None:
+    schedules = {name: deployment["schedules"][0] for name, deployment in DEPLOYMENTS.items()}
+    assert schedules[DAILY_BATCH]["cron"] == "0 1 * * *"
+    assert schedules[FOLLOW_UPS]["cron"] == "0 7 * * *"
+    assert schedules[SEND_QUEUE]["interval"] == 120
+    assert {schedule["timezone"] for schedule in schedules.values()} == {"Europe/Berlin"}
+
+
+def test_a_second_send_queue_is_canceled_and_other_jobs_wait_for_their_turn() -> None:
+    strategies = {name: deployment["concurrency_limit"] for name, deployment in DEPLOYMENTS.items()}
+    assert strategies == {
+        SEND_QUEUE: {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+        DAILY_BATCH: {"limit": 1, "collision_strategy": "ENQUEUE"},
+        FOLLOW_UPS: {"limit": 1, "collision_strategy": "ENQUEUE"},
+    }
+
+
+async def _dates(name: str, around: datetime) -> list[datetime]:
+    from prefect.server.schemas.schedules import CronSchedule
+
+    written = DEPLOYMENTS[name]["schedules"][0]
+    return await CronSchedule(cron=written["cron"], timezone=written["timezone"]).get_dates(7, start=around)
+
+
+@pytest.mark.parametrize("around", [datetime(2026, 10, 22, tzinfo=BERLIN), datetime(2027, 3, 25, tzinfo=BERLIN)])
+@pytest.mark.parametrize(("name", "hour"), [(DAILY_BATCH, 1), (FOLLOW_UPS, 7)])
+def test_over_both_clock_changes_it_runs_once_a_day_at_its_local_hour(name: str, hour: int, around: datetime) -> None:
+    local = [date.astimezone(BERLIN) for date in asyncio.run(_dates(name, around))]
+    assert {date.hour for date in local} == {hour}
+    assert len({date.date() for date in local}) == 7
+    assert len({date.utcoffset() for date in local}) == 2

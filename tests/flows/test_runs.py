@@ -1,0 +1,219 @@
+"""Flow runs against a real Prefect server: what they do and show, what a retry does, what Prefect gets to know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from comms.bootstrap import jobs
+from comms.store.models import Email, JobRun
+from comms.store.session import Sessions, reading, writing
+from tests.factories import make_request, make_therapist
+from tests.servers.smtp import SmtpServer
+
+pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api")]
+
+
+def ask(rows: Sessions, therapists: int) -> None:
+    with writing(rows) as session:
+        for _ in range(therapists):
+            make_request(session, make_therapist(session, last_name="Geheimrat"))
+
+
+def count(rows: Sessions, *where: Any) -> int:
+    with reading(rows) as session:
+        return session.scalar(select(func.count(Email.id)).where(*where)) or 0
+
+
+async def start(flow: Any, **parameters: Any) -> Any:
+    """Create a flow run without running it."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import Scheduled
+
+    async with get_client() as client:
+        return await client.create_flow_run(flow, parameters=parameters, state=Scheduled())
+
+
+async def run(flow: Any, flow_run: Any) -> Any:
+    """Run it, as a worker's child would; return its state."""
+    from prefect.flow_engine import run_flow
+
+    return await run_flow(flow, flow_run=flow_run, parameters=flow_run.parameters, return_type="state")
+
+
+async def run_again(flow: Any, flow_run: Any) -> Any:
+    """Do what the button "Retry" of the UI does, and run it."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import AwaitingRetry
+
+    async with get_client() as client:
+        await client.set_flow_run_state(flow_run.id, AwaitingRetry(), force=True)
+        return await run(flow, await client.read_flow_run(flow_run.id))
+
+
+async def tasks_of(flow_run: Any) -> dict[str, Any]:
+    """{name: the latest task run of this name}; the server records them a little late."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+
+    of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
+    async with get_client() as client:
+        for _ in range(100):
+            found = await client.read_task_runs(flow_run_filter=of_run)
+            if found and all(task.state and task.state.is_final() for task in found) and _has_last(found):
+                break
+            await asyncio.sleep(0.1)
+    return {task.name: task for task in sorted(found, key=lambda task: task.start_time or task.created)}
+
+
+def _has_last(found: list[Any]) -> bool:
+    return any(task.name in ("summarise", "send, round 1") for task in found)
+
+
+async def artifact_of(flow_run: Any) -> Any:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterType
+
+    wanted = ArtifactFilter(
+        flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]), type=ArtifactFilterType(any_=["table"])
+    )
+    async with get_client() as client:
+        (found,) = await client.read_artifacts(artifact_filter=wanted)
+    return found
+
+
+def failing_once(step: Callable[..., Any], error: Exception) -> Callable[..., Any]:
+    """A step that fails at its first call and then works."""
+    failures = [error]
+
+    def fail(*arguments: Any, **named: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return step(*arguments, **named)
+
+    return fail
+
+
+def test_the_daily_batch_plans_makes_sends_and_tells_in_a_table(rows: Sessions, relay: SmtpServer) -> None:
+    from flows.daily_batch import schedule_daily_batch_processing as flow
+
+    ask(rows, 3)
+
+    async def story() -> tuple[Any, Any, Any, Any]:
+        flow_run = await start(flow, chunk_size=2)
+        state = await run(flow, flow_run)
+        return flow_run, state, await tasks_of(flow_run), await artifact_of(flow_run)
+
+    flow_run, state, tasks, artifact = asyncio.run(story())
+
+    assert state.is_completed()
+    assert (count(rows, Email.status == "sent", Email.batch_id == str(flow_run.id)), len(relay.received)) == (3, 3)
+    assert _edges(tasks) == {
+        "plan": set(),
+        "create emails, chunk 1": {"plan"},
+        "create emails, chunk 2": {"plan"},
+        "send, round 1": {"create emails, chunk 1", "create emails, chunk 2"},
+        "book calls": {"send, round 1"},
+        "summarise": {"plan", "create emails, chunk 1", "create emails, chunk 2", "send, round 1", "book calls"},
+    }
+    assert artifact.key == "daily-batch"
+    assert '"emails made", "number": 3' in artifact.data
+    assert "Geheimrat" not in artifact.data + artifact.description
+    with reading(rows) as session:
+        noted = session.scalars(select(JobRun)).one()
+        assert (noted.key, noted.state, noted.counts["emails"]) == (str(flow_run.id), "completed", 3)
+
+
+def _edges(tasks: dict[str, Any]) -> dict[str, set[str]]:
+    names = {task.id: name for name, task in tasks.items()}
+    return {
+        name: {names[edge.id] for edges in task.task_inputs.values() for edge in edges if edge.input_type == "task_run"}
+        for name, task in tasks.items()
+    }
+
+
+def test_a_retry_redoes_only_what_is_left(rows: Sessions, relay: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.daily_batch import schedule_daily_batch_processing as flow
+
+    ask(rows, 2)
+    monkeypatch.setattr(jobs, "send", failing_once(jobs.send, KeyError("praxis@geheim.example")))
+
+    async def story() -> tuple[Any, int, Any, Any]:
+        flow_run = await start(flow, chunk_size=1)
+        first = await run(flow, flow_run)
+        made = count(rows)
+        second = await run_again(flow, flow_run)
+        return first, made, second, await tasks_of(flow_run)
+
+    first, made, second, tasks = asyncio.run(story())
+
+    assert first.is_failed()
+    assert "geheim" not in str(first.message)
+    assert made == 2
+    assert second.is_completed()
+    assert (count(rows), len(relay.received)) == (2, 2)
+    states = {name: task.state.name for name, task in tasks.items()}
+    assert states["plan"] == states["create emails, chunk 1"] == states["create emails, chunk 2"] == "Cached"
+    assert states["send, round 1"] == "Completed"
+    with reading(rows) as session:
+        assert session.scalars(select(JobRun.state)).one() == "completed"
+
+
+def test_a_database_that_is_away_for_a_moment_is_asked_again(
+    rows: Sessions, relay: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.send_queue import process_email_queue as flow
+
+    away = OperationalError("UPDATE emails SET …", {"to": "praxis@geheim.example"}, Exception("connection lost"))
+    monkeypatch.setattr(jobs, "send", failing_once(jobs.send, away))
+
+    async def story() -> tuple[Any, Any]:
+        flow_run = await start(flow)
+        state = await run(flow, flow_run)
+        return state, await tasks_of(flow_run)
+
+    state, tasks = asyncio.run(story())
+
+    assert state.is_completed()
+    assert tasks["send, round 1"].run_count == 2
+
+
+def test_a_dry_run_shows_what_would_be_and_writes_nothing(rows: Sessions, relay: SmtpServer) -> None:
+    from flows.daily_batch import schedule_daily_batch_processing as flow
+
+    ask(rows, 2)
+
+    async def story() -> Any:
+        flow_run = await start(flow, dry_run=True, at="2030-01-01T01:00:00+01:00")
+        assert (await run(flow, flow_run)).is_completed()
+        return await artifact_of(flow_run)
+
+    artifact = asyncio.run(story())
+
+    assert '"emails that would be made", "number": 2' in artifact.data
+    assert artifact.description.startswith("Dry run as of 01.01.2030 01:00")
+    assert (count(rows), relay.received) == (0, [])
+    with reading(rows) as session:
+        assert session.scalars(select(JobRun)).all() == []
+
+
+def test_the_morning_books_calls(rows: Sessions, relay: SmtpServer) -> None:
+    from flows.follow_ups import check_unanswered_emails as flow
+
+    with writing(rows) as session:
+        make_request(session, make_therapist(session, email=None, mailbox=None))
+
+    async def story() -> Any:
+        flow_run = await start(flow)
+        state = await run(flow, flow_run)
+        return await state.result(), await artifact_of(flow_run)
+
+    counts, artifact = asyncio.run(story())
+
+    assert counts["scheduled"] == 1
+    assert '"calls booked", "number": 1' in artifact.data
