@@ -80,8 +80,11 @@ def announce_calls(
     add_events(session, f"communication.{event}", payloads, now)
 
 
+_ALL = true()
+
+
 def _of_calls(
-    session: Session, column: Any, ids: Collection[int], *order: Any, where: Any = true()
+    session: Session, column: Any, ids: Collection[int], *order: Any, where: Any = _ALL
 ) -> dict[int, list[int]]:
     """List one column of a table of calls by call."""
     call_id = column.class_.phone_call_id

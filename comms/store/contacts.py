@@ -79,7 +79,7 @@ def _record(session: Session, keys_of: Mapping[str, Collection[str]], at: dateti
 
 
 def override(session: Session, holder: str, keys: Collection[str], now: datetime) -> None:
-    """Take the keys although the rule forbids it; the ledger says so. The caller has checked the right and the reason."""
+    """Take the keys although the rule forbids it; the ledger says so. The caller has checked right and reason."""
     rows = [{"key": key, "held_by": holder, "contacted_at": now} for key in sorted(keys)]
     upsert = insert_for(session)(ContactState).values(rows)
     session.execute(

@@ -16,7 +16,7 @@ from comms.store.models import OutboxEvent
 def add_events(
     session: Session, event_type: str, payloads: Iterable[tuple[str, dict[str, Any]]], now: datetime
 ) -> None:
-    """Write one outbox row per (key, payload). Keys are `email:ID` or `call:ID`; payloads hold ids, codes and times only."""
+    """Write one row per (key, payload). Keys are `email:ID` or `call:ID`; payloads hold ids, codes, times only."""
     rows = [
         {
             "event_id": str(uuid.uuid4()),

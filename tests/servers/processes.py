@@ -1,4 +1,4 @@
-"""Child processes of the tests: they die with the tests, even after kill -9, and tell what they printed when they fail."""
+"""Child processes of the tests: they die with the tests, even after kill -9, and tell what they said if they fail."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from comms.store.models.base import Base, BigId, one_of
 
 
 class ContactState(Base):
-    """One row per key, `therapist:ID` or `mailbox:ADDRESS`. Free: nobody holds it and the last contact is old enough."""
+    """One row per key, `therapist:ID` or `mailbox:ADDRESS`. Free: not held, and the last contact is old enough."""
 
     __tablename__ = "contact_state"
 
