@@ -6,7 +6,6 @@ import logging
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -258,8 +257,9 @@ def test_the_mark_is_not_asked_for_what_was_refused_before(phase: str) -> None:
 def test_silence_is_told_with_the_phase_in_which_it_fell(
     offers: tuple[str, ...], phase: str, marked: bool, behaviour: Any, fault: Fault
 ) -> None:
+    dropped = fault is Fault.CLOSED
     with SmtpServer({phase: behaviour}, offers=offers) as server:
-        handed = send(server, command_timeout=0.15, content_timeout=0.15)
+        handed = send(server, command_timeout=10 if marked or dropped else 0.5, content_timeout=10 if dropped else 0.2)
 
     fell = Phase.CONTENT if marked else Phase(phase)
     assert handed == Handed(1, Reply(fell, fault=fault), marked)
@@ -283,15 +283,16 @@ def test_a_connection_that_breaks_before_the_dot_has_handed_nothing_over(server:
      b"250-more\r\n" * 200, b"x" * 5_000_000],
 )  # fmt: skip
 def test_garbage_is_not_an_answer_and_costs_no_memory(garbage: bytes) -> None:
+    """Were it read to its end, or waited for, the fault would be a timeout."""
     with SmtpServer({"mail": garbage}) as server:
-        started = monotonic()
         handed = send(server, command_timeout=3)
 
     assert handed.reply == Reply(Phase.MAIL, fault=Fault.GARBAGE)
-    assert monotonic() - started < 2
 
 
 def test_a_reply_that_drips_does_not_outlive_its_timeout() -> None:
+    """A clock that each byte set back would run until the server closes."""
+
     def drip(_: Session) -> Drop:
         for _ in range(40):
             if server.hang_for(0.02):
@@ -300,9 +301,7 @@ def test_a_reply_that_drips_does_not_outlive_its_timeout() -> None:
         return Drop()
 
     with SmtpServer({"greeting": drip}) as server:
-        started = monotonic()
         assert refusal(server, command_timeout=0.2) == Reply(Phase.CONNECT, fault=Fault.TIMEOUT)
-    assert monotonic() - started < 0.75
 
 
 # connecting
@@ -322,8 +321,9 @@ def test_a_reply_that_drips_does_not_outlive_its_timeout() -> None:
     ],
 )
 def test_a_relay_that_does_not_serve_is_a_channel_fault(script: Any, reply: Reply) -> None:
+    patience = 0.5 if reply.fault is Fault.TIMEOUT else 10
     with SmtpServer(script) as server:
-        assert refusal(server, command_timeout=0.2) == reply
+        assert refusal(server, command_timeout=patience) == reply
 
 
 def test_a_closed_port_and_an_unknown_name_are_told_apart(server: SmtpServer) -> None:
