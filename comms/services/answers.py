@@ -122,6 +122,8 @@ def _write_outcomes(
     changed: set[int] = set()
     for outcome in Outcome:
         ids = [id_ for id_, given in outcomes.items() if given == outcome]
+        if not ids:
+            continue
         changed.update(
             session.scalars(
                 update(EmailBatch)

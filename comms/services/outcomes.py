@@ -7,9 +7,10 @@ or in progress. What the platform or staff withdrew stays withdrawn whatever a t
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from comms.rules.states import Outcome, RequestStatus
@@ -19,7 +20,11 @@ from comms.services.unfinished import list_unfinished
 from comms.services.withdrawals import PATIENT_PLACED, withdraw_requests, withdraw_siblings
 from comms.store.models import PlacementRequest
 
-_STATUS = {Outcome.REJECTED: RequestStatus.REJECTED, Outcome.ACCEPTED: RequestStatus.ACCEPTED}
+_STATUS = {
+    Outcome.REJECTED: RequestStatus.REJECTED,
+    Outcome.ACCEPTED: RequestStatus.ACCEPTED,
+    Outcome.NEEDS_FOLLOW_UP: RequestStatus.IN_PROGRESS,
+}
 _REASON = {Outcome.REJECTED: "therapist_rejected", Outcome.ACCEPTED: "therapist_accepted"}
 
 
@@ -28,35 +33,56 @@ def settle_requests(session: Session, outcomes: Mapping[int, Outcome], now: date
 
     The answers themselves (`email_batches`, `phone_call_batches`) are written before.
     """
+    if not outcomes:
+        return
     lock_patients(session, outcomes)
+    known = _known(session, outcomes)
     for outcome, status in _STATUS.items():
-        wanted = _with(outcomes, outcome)
-        moved = _may_move(session, wanted, PlacementRequest.status != status)
-        withdraw_requests(session, moved, now, _REASON[outcome], status)
-    _go_on(session, _with(outcomes, Outcome.NEEDS_FOLLOW_UP), now)
-    patients = _patients_of(session, outcomes)
+        if moved := [id_ for id_ in outcomes if outcomes[id_] == outcome and _may_become(status, known[id_])]:
+            _move(session, moved, status, _REASON.get(outcome), now)
+    patients = {request.patient_id for request in known.values()}
     placed = _placed(session, patients)
     _unplace(session, patients - placed, now)
-    withdraw_siblings(session, placed, now)
+    if placed:
+        withdraw_siblings(session, placed, now)
 
 
-def _with(outcomes: Mapping[int, Outcome], wanted: Outcome) -> list[int]:
-    return sorted(id_ for id_, outcome in outcomes.items() if outcome == wanted)
+@dataclass(frozen=True)
+class _Request:
+    """As it was before the answer."""
+
+    patient_id: int
+    status: str
+    status_reason: str | None
 
 
-def _may_move(session: Session, ids: Collection[int], *conditions: ColumnElement[bool]) -> list[int]:
-    answers_count = or_(
-        PlacementRequest.status != RequestStatus.WITHDRAWN, PlacementRequest.status_reason == PATIENT_PLACED
+def _known(session: Session, ids: Collection[int]) -> dict[int, _Request]:
+    query = select(
+        PlacementRequest.id, PlacementRequest.patient_id, PlacementRequest.status, PlacementRequest.status_reason
     )
-    query = select(PlacementRequest.id).where(PlacementRequest.id.in_(ids), answers_count, *conditions)
-    return list(session.scalars(query))
+    rows = session.execute(query.where(PlacementRequest.id.in_(sorted(ids))))
+    return {id_: _Request(patient_id, status, reason) for id_, patient_id, status, reason in rows}
+
+
+def _may_become(status: RequestStatus, request: _Request) -> bool:
+    """The withdrawal of a placed patient is our own conclusion, and an answer outweighs it."""
+    if request.status == RequestStatus.WITHDRAWN:
+        return request.status_reason == PATIENT_PLACED
+    return request.status != status
+
+
+def _move(session: Session, ids: Collection[int], status: RequestStatus, reason: str | None, now: datetime) -> None:
+    if reason is not None:
+        withdraw_requests(session, ids, now, reason, status)
+    else:
+        _go_on(session, ids, now)
 
 
 def _go_on(session: Session, ids: Collection[int], now: datetime) -> None:
-    """ "Needs follow-up" keeps a request in progress, also when an earlier answer had closed it."""
+    """Keep requests in progress that need a follow-up, also when an earlier answer had closed them."""
     session.execute(
         update(PlacementRequest)
-        .where(PlacementRequest.id.in_(_may_move(session, ids)), PlacementRequest.status != RequestStatus.IN_PROGRESS)
+        .where(PlacementRequest.id.in_(sorted(ids)))
         .values(
             status=RequestStatus.IN_PROGRESS,
             status_reason=None,
@@ -66,11 +92,6 @@ def _go_on(session: Session, ids: Collection[int], now: datetime) -> None:
         )
         .execution_options(synchronize_session=False)
     )
-
-
-def _patients_of(session: Session, request_ids: Collection[int]) -> set[int]:
-    query = select(PlacementRequest.patient_id).where(PlacementRequest.id.in_(sorted(request_ids)))
-    return set(session.scalars(query))
 
 
 def _placed(session: Session, patient_ids: Collection[int]) -> set[int]:
@@ -88,5 +109,6 @@ def _unplace(session: Session, patient_ids: Collection[int], now: datetime) -> N
             PlacementRequest.status_reason == PATIENT_PLACED,
         )
     ).all()
-    reopen_requests(session, withdrawn, now)
-    list_unfinished(session, withdrawn, now)
+    if withdrawn:
+        reopen_requests(session, withdrawn, now)
+        list_unfinished(session, withdrawn, now)

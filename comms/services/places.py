@@ -61,8 +61,9 @@ def take_out_of_emails(session: Session, request_ids: Collection[int], now: date
     """
     holding = select(EmailBatch.email_id).where(EmailBatch.placement_request_id.in_(sorted(request_ids)))
     stale = lock_emails(session, Email.id.in_(holding.where(EmailBatch.included)), NOT_HANDED_OVER)
-    _exclude(session, stale, request_ids)
-    _make_stale(session, stale, now)
+    if stale:
+        _exclude(session, stale, request_ids)
+        _make_stale(session, stale, now)
     _keep_as_history(session, request_ids, now)
     return TakenOut(frozenset(stale), frozenset(cancel_hopeless(session, stale, now)))
 
@@ -116,6 +117,8 @@ def _keep_as_history(session: Session, request_ids: Collection[int], now: dateti
         .execution_options(synchronize_session=False)
     )
     emails = set(ended)
+    if not emails:
+        return
     in_flight = update(Email).where(Email.id.in_(emails), Email.status.in_([EmailStatus.SENDING, EmailStatus.QUEUED]))
     session.execute(in_flight.values(stale=True).execution_options(synchronize_session=False))
     _close_if_nobody_is_awaited(session, emails, now)
@@ -155,6 +158,8 @@ def cancel_hopeless(session: Session, email_ids: Collection[int], now: datetime)
 
     That is so when nobody is left, when a person wrote the body, and when an earlier attempt may have arrived.
     """
+    if not email_ids:
+        return []
     hopeless = select(Email.id).where(
         Email.id.in_(email_ids), Email.stale, or_(Email.template.is_(None), _NOBODY_LEFT, _MAY_HAVE_ARRIVED)
     )

@@ -382,10 +382,10 @@ def _world(session: Session, same_patient: list[bool]) -> tuple[Email, Email, li
 _answers = st.lists(st.sampled_from([None, *Outcome]), min_size=3, max_size=3)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     same_patient=st.lists(st.booleans(), min_size=3, max_size=3),
-    given_=st.lists(st.tuples(st.booleans(), _answers), min_size=1, max_size=5),
+    given_=st.lists(st.tuples(st.booleans(), _answers), min_size=1, max_size=4),
 )
 def test_corrections_end_where_the_final_answer_alone_would_have(
     sessions: Sessions, same_patient: list[bool], given_: list[tuple[bool, list[Outcome | None]]]

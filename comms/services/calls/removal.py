@@ -30,6 +30,8 @@ def remove_from_calls(
     `reason` says why a call that nobody is left in is canceled: answered, request_withdrawn …
     """
     touched = _exclude(session, request_ids, email_ids) | _calls_about(session, email_ids)
+    if not touched:
+        return []
     session.execute(
         update(PhoneCall)
         .where(PhoneCall.id.in_(sorted(touched)))
