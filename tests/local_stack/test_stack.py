@@ -1,0 +1,135 @@
+"""Which parts a stack has, and what a demo takes from the world around it: nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from comms.config import Settings, get_config
+from comms.errors import Conflict
+from comms.local_stack.demo import PORTS, enter_own_world, refuse_production
+from comms.local_stack.home import held
+from comms.local_stack.ports import free_port
+from comms.local_stack.stack import Stack, compose
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working directory and an environment that a test may spoil."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(("COMMS_", "PREFECT_", "SMTP_", "DATABASE_"))]:
+        del os.environ[name]
+    monkeypatch.chdir(tmp_path)
+    get_config.cache_clear()
+    yield tmp_path
+    os.environ.clear()
+    os.environ.update(before)
+    get_config.cache_clear()
+
+
+def stack(home: Path, **given: Any) -> Stack:
+    return compose(Settings(home=home, **given))
+
+
+def names(found: Stack) -> list[str]:
+    return [part.name for part in found.parts]
+
+
+def test_without_settings_everything_is_started(world: Path) -> None:
+    assert names(stack(world)) == ["database", "prefect", "mail", "worker", "api"]
+
+
+def test_a_prefect_server_that_is_named_is_used_and_none_started(world: Path) -> None:
+    found = stack(world, prefect_api_url="http://prefect.local:4200/api")
+    assert names(found) == ["database", "mail", "worker", "api"]
+    assert found.environment["PREFECT_API_URL"] == "http://prefect.local:4200/api"
+    assert "alone" not in next(part for part in found.parts if part.name == "worker").command
+    assert "COMMS_PREFECT_PORT" not in [port.setting for port in found.ports]
+
+
+@pytest.mark.parametrize("given", [{"smtp_host": "mail.local"}, {"smtp_port": 2525}])
+def test_a_relay_that_is_named_is_used_and_no_catcher_started(world: Path, given: dict[str, Any]) -> None:
+    found = stack(world, **given)
+    assert names(found) == ["database", "prefect", "worker", "api"]
+    assert "SMTP_HOST" not in found.environment
+    assert [port.setting for port in found.ports] == ["COMMS_PREFECT_PORT", "COMMS_API_PORT"]
+
+
+def test_every_child_gets_the_absolute_home_and_the_database(world: Path) -> None:
+    found = stack(Path("here"))
+    assert found.environment["COMMS_HOME"] == str(world / "here")
+    assert found.environment["DATABASE_URL"] == f"sqlite:///{world}/here/comms.db"
+    assert found.environment["PREFECT_HOME"] == str(world / "here" / "prefect")
+
+
+def test_a_database_from_a_secret_file_is_handed_on_without_contradiction(world: Path) -> None:
+    (world / "url").write_text("postgresql://me:hush-hush@db.local/comms")
+    os.environ["DATABASE_URL_FILE"] = str(world / "url")
+    found = stack(world)
+    assert found.environment["DATABASE_URL"] == "postgresql://me:hush-hush@db.local/comms"
+    assert "DATABASE_URL_FILE" not in found.environment
+    assert "hush" not in str(found.addresses)
+
+
+def test_a_user_may_overrule_the_quiet_defaults_for_prefect(world: Path) -> None:
+    os.environ["PREFECT_WORKER_QUERY_SECONDS"] = "5"
+    found = stack(world)
+    assert found.environment["PREFECT_WORKER_QUERY_SECONDS"] == "5"
+    assert found.environment["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+def test_the_worker_waits_for_database_and_mail_and_the_api_for_the_database(world: Path) -> None:
+    needs = {part.name: set(part.needs) for part in stack(world).parts}
+    assert needs["worker"] == {"database", "mail"}
+    assert needs["api"] == {"database"}
+
+
+def test_a_home_is_held_by_one_stack_at_a_time(world: Path) -> None:
+    with held(world / "home"), pytest.raises(Conflict, match="another"), held(world / "home"):
+        pass
+    with held(world / "home"):
+        assert (world / "home").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_demo_forgets_every_setting_of_the_environment_and_of_the_env_file(world: Path) -> None:
+    (world / ".env").write_text("SMTP_HOST=real.relay\nCOMMS_CALLERS=7\n")
+    home = world / "demo"
+    home.mkdir()
+    os.environ |= {
+        "DATABASE_URL": "postgresql://real/db", "SMTP_PASSWORD_FILE": "/run/secret", "COMMS_CALLERS": "9",
+        "PREFECT_API_URL": "http://real/api", "PREFECT_HOME": "/real", "KAFKA_BOOTSTRAP_SERVERS": "real:9092",
+    }  # fmt: skip
+
+    settings = enter_own_world(home)
+
+    assert settings.database_url == f"sqlite:///{home}/comms.db"
+    assert (settings.smtp_host, settings.callers, settings.prefect_api_url) == ("localhost", 1, "")
+    assert settings.kafka_bootstrap_servers == ""
+    found = compose(settings, sample=120)
+    assert names(found) == ["database", "prefect", "mail", "sample", "worker", "api"]
+    assert "real" not in str({name: found.environment[name] for name in found.environment if "SMTP" in name})
+    assert found.environment["PREFECT_HOME"] == str(home / "prefect")
+
+
+def test_a_demo_takes_other_ports_where_the_usual_ones_are_taken(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = free_port()
+    monkeypatch.setitem(PORTS, "COMMS_API_PORT", taken)
+    monkeypatch.setattr("comms.local_stack.ports.is_free", lambda number: number != taken)
+    settings = enter_own_world(world)
+    ports = [port.number for port in compose(settings).ports]
+    assert taken not in ports
+    assert len(set(ports)) == 5
+
+
+@pytest.mark.parametrize("where", ["environment", "env file"])
+def test_there_is_no_demo_in_production(world: Path, where: str) -> None:
+    if where == "environment":
+        os.environ["COMMS_ENVIRONMENT"] = "production"
+    else:
+        (world / ".env").write_text("COMMS_ENVIRONMENT=production\n")
+    with pytest.raises(Conflict, match="no demo in production"):
+        refuse_production()
