@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from comms.local_stack.keeper import signal_group
 from comms.local_stack.log import Log
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+INSIST = 2.0
+"""Seconds from the first SIGTERM to the second."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,8 @@ class Part:
     """Seconds until it must be ready."""
     grace: float = 5.0
     """Seconds from SIGTERM to SIGKILL."""
-    private: str | None = None
-    """Lines with this in them name people; they are not logged."""
+    unlogged: str | None = None
+    """A pattern: lines that it is found in name people or say nothing new, and stay out of the log."""
 
     @property
     def is_step(self) -> bool:
@@ -98,20 +103,23 @@ class Running:
         with stream:
             for line in stream:
                 self._said |= part.says is not None and part.says in line
-                if part.private is None or part.private not in line:
+                if part.unlogged is None or not re.search(part.unlogged, line):
                     log.write(part.name, line)
 
     def is_too_late(self) -> bool:
         return not self.is_ready and time.monotonic() - self.began > self.part.patience
 
     def stop(self, hurry: Callable[[], bool]) -> None:
-        """SIGTERM to the process, then to the children it leaves; SIGKILL to what is still there after its grace."""
+        """SIGTERM to the process and its children at once; SIGKILL to what is still there after its grace.
+
+        The process is asked a second time: a Prefect worker waits for ever for children that ended by themselves.
+        """
+        began = time.monotonic()
+        signal_group(self.group, signal.SIGTERM)
+        self._wait(self._has_nobody, began + min(INSIST, self.part.grace), hurry)
         if not self.has_ended():
             os.kill(self.process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + self.part.grace
-        self._wait(self.has_ended, deadline, hurry)
-        signal_group(self.group, signal.SIGTERM)
-        self._wait(self._has_nobody, deadline, hurry)
+        self._wait(self._has_nobody, began + self.part.grace, hurry)
         signal_group(self.group, signal.SIGKILL)
         self._wait(self._has_nobody, time.monotonic() + 2, lambda: False)
         self._output.join(timeout=1)

@@ -50,7 +50,7 @@ def mail_catcher(settings: Settings) -> Part:
         sys.executable, "-m", "mail_devel", "--host", HOST, "--user", CATCHER_LOGIN, "--password", CATCHER_LOGIN,
         "--smtp-port", str(ports[0]), "--imap-port", str(ports[1]), "--http-port", str(ports[2]),
     ]  # fmt: skip
-    return Part(MAIL, command, ready=lambda: all(map(answers, ports)), private="@")
+    return Part(MAIL, command, ready=lambda: all(map(answers, ports)), unlogged="INFO|@")
 
 
 def api(port: int) -> Part:

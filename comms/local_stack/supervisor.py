@@ -131,6 +131,7 @@ class Supervisor:
         """In reverse order. A second Ctrl-C skips the waiting."""
         for running in reversed(self._running):
             running.stop(hurry=lambda: self._asked > 1)
+            self._log.write("stack", f"{running.part.name} is ended")
             self._tell_keeper(f"-{running.group}\n")
         with suppress(BrokenPipeError):
             self._keeper_ear.close()

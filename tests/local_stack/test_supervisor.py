@@ -131,7 +131,7 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path, log: Log) -> None:
 
 def test_each_line_of_the_log_bears_the_name_of_its_part_and_private_lines_stay_out(tmp_path: Path, log: Log) -> None:
     talk = "print('ready'); print('Got message from a@b.example')"
-    part = Part("mail", [sys.executable, "-S", "-c", talk], private="Got message")
+    part = Part("mail", [sys.executable, "-S", "-c", talk], unlogged="Got message")
     with supervise([part], tmp_path, log) as stack:
         stack.start()
     assert log.tail("mail") == ["ready"]
