@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.orm import Session
 
 from comms.rules.batching import Decision
@@ -24,6 +24,7 @@ from comms.services.batching import (
     plan_run,
     process_pending_requests,
 )
+from comms.services.batching.decisions import store_decisions
 from comms.services.correspondence import Correspondence
 from comms.services.letters.context import PatientLine
 from comms.services.letters.render import Letters
@@ -275,6 +276,26 @@ def test_one_therapist_can_be_written_to_alone(sessions: Sessions) -> None:
 
     assert set(created.emails) == {one.id}
     assert again.emails == {}
+
+
+def test_a_run_that_is_storing_its_plan_holds_up_nobody_who_makes_emails(empty_postgresql: Engine) -> None:
+    """Each row of a plan points at its request; a lock that waited for that would deadlock with the next plan."""
+    sessions = make_sessions(empty_postgresql)
+    with writing(sessions) as session:
+        make_request(session, make_therapist(session))
+    (chunk,) = chunks_of(plan_run(sessions, NOW, POLICY, "run-1"), 50)
+    event.listen(empty_postgresql, "begin", _in_no_mood_to_wait)
+
+    with writing(sessions) as planning:
+        store_decisions(planning, "run-2", plan_next_batch(planning, NOW, POLICY), NOW)
+        created = create_batch_emails(sessions, chunk, NOW, POLICY, CORRESPONDENCE, "run-1")
+
+    event.remove(empty_postgresql, "begin", _in_no_mood_to_wait)
+    assert len(created.emails) == 1
+
+
+def _in_no_mood_to_wait(connection: Connection) -> None:
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '200ms'")
 
 
 def test_eight_runs_at_once_write_one_email_per_therapist_and_mailbox(sessions: Sessions, database_url: str) -> None:

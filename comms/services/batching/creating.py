@@ -109,7 +109,7 @@ def _lock_free_requests(session: Session, ids: Collection[int]) -> set[int]:
         PlacementRequest.status == RequestStatus.OPEN,
         PlacementRequest.id.not_in(elsewhere.where(EmailBatch.placement_request_id.in_(sorted(ids)))),
     )
-    return set(session.scalars(query.order_by(PlacementRequest.id).with_for_update()))
+    return set(session.scalars(query.order_by(PlacementRequest.id).with_for_update(key_share=True)))
 
 
 def _forget(session: Session, email_ids: Collection[int]) -> None:
