@@ -38,7 +38,8 @@ def make_engine(url: str | URL) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    waiting = {"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+    engine = create_engine(url, hide_parameters=True, connect_args=waiting)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
@@ -63,6 +64,7 @@ def _postgresql(url: URL) -> Engine:
     limits = "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
     return create_engine(
         url,
+        hide_parameters=True,  # errors would quote the row: addresses, letters, diagnoses
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
