@@ -35,8 +35,9 @@ bench: .venv/ready ## measurements, side by side                 ARGS="slots"
 
 .venv/ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
-	@echo "Setting up .venv (once) …"
+	@echo "Setting up .venv (once) …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(PIP) install uv && $(BIN)/uv pip install --quiet --python $(BIN)/python $(PINNED) || $(PIP) install $(PINNED)
+	@{ $(PIP) install uv && $(BIN)/uv pip install --quiet --python $(BIN)/python $(PINNED); } 2> .venv/uv.log \
+	    || { echo "… with pip, for uv could not (.venv/uv.log says why); this takes some minutes" >&2; $(PIP) install $(PINNED); }
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
