@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -82,3 +83,18 @@ def sessions(engine: Engine) -> Sessions:
 def database_url(engine: Engine) -> str:
     """For child processes."""
     return engine.url.render_as_string(hide_password=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Keep the tests of flows on one worker: they share a Prefect server, which takes many seconds to start.
+
+    `xdist_group` would say it, but xdist 3.8 does not see that mark with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByServer(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "prefect" if nodeid.startswith("tests/flows/") else nodeid
+
+    return ByServer(config, log) if config.getoption("dist") == "loadgroup" else None

@@ -15,8 +15,6 @@ import pytest
 
 T = TypeVar("T")
 
-pytestmark = pytest.mark.xdist_group("prefect")
-
 
 @pytest.fixture(scope="module")
 def deployed(prefect_server: str) -> str:

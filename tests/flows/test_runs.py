@@ -16,7 +16,7 @@ from comms.store.session import Sessions, reading, writing
 from tests.factories import make_request, make_therapist
 from tests.servers.smtp import SmtpServer
 
-pytestmark = [pytest.mark.xdist_group("prefect"), pytest.mark.usefixtures("prefect_api")]
+pytestmark = pytest.mark.usefixtures("prefect_api")
 
 
 def ask(rows: Sessions, therapists: int) -> None:
