@@ -23,6 +23,9 @@ from comms.local_stack.log import Log
 from comms.local_stack.supervisor import StopAsked, Supervisor
 from tests.local_stack.parts import sleeper
 import os
+import signal
+for ignored in (signal.SIGINT, signal.SIGHUP):  # as a shell in the background and nohup leave them
+    signal.signal(ignored, signal.default_int_handler if ignored is signal.SIGINT else signal.SIG_DFL)
 folder = Path(sys.argv[1])
 parts = [sleeper(folder, "one"), sleeper(folder, "two", needs=("one",), child=True)]
 with Log(folder / "log", None) as log, Supervisor(parts, os.environ, folder, log) as stack:
