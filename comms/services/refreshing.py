@@ -12,14 +12,11 @@ from sqlalchemy.orm import Session
 from comms.errors import CommsError
 from comms.rules.states import EmailStatus
 from comms.services.correspondence import Correspondence
-from comms.services.events import announce_emails
 from comms.services.letters.context import PatientLine
-from comms.services.places import drop_ended_places
-from comms.store.contacts import email_holder, release
+from comms.services.places import cancel_hopeless, drop_ended_places
 from comms.store.models import Email, EmailBatch
 from comms.store.session import Sessions, reading, writing
 from comms.store.staff import raise_item
-from comms.store.transitions import move_emails
 
 CHUNK_SIZE = 50
 
@@ -92,7 +89,7 @@ def _refresh(
             unwritable.append((email, error.code))
     with writing(sessions) as session:
         written = sum(_store(session, id_, *letter, now) for id_, letter in letters.items() if letter)
-        canceled = _cancel_empty(session, [id_ for id_, letter in letters.items() if not letter], now)
+        canceled = len(cancel_hopeless(session, [id_ for id_, letter in letters.items() if not letter], now))
         for email, code in unwritable:
             raise_item(
                 session, "email", email.id, "letter_not_rendered", now,
@@ -116,13 +113,3 @@ def _store(session: Session, id_: int, version: int, values: dict[str, object], 
         .execution_options(synchronize_session=False)
     )
     return len(done.all())
-
-
-def _cancel_empty(session: Session, ids: Sequence[int], now: datetime) -> int:
-    """Cancel what nobody is left in: the withdrawals themselves could not, because a sender held it just then."""
-    occupied = select(EmailBatch.id).where(EmailBatch.email_id == Email.id, EmailBatch.included).exists()
-    canceled = move_emails(session, "cancel", ids, now, ~occupied, status_reason="request_withdrawn")
-    release(session, map(email_holder, canceled))
-    reasons = {id_: {"reason": "request_withdrawn"} for id_ in canceled}
-    announce_emails(session, "email_canceled", list(canceled), now, reasons)
-    return len(canceled)
