@@ -1,1 +1,8 @@
-"""One router per subject."""
+"""The routes, one file per subject. `SUBJECTS` all need a key; `open_routes` need none."""
+
+from api.routers import emails
+from api.routers.health import routes as open_routes
+
+SUBJECTS = (emails.routes,)
+
+__all__ = ["SUBJECTS", "open_routes"]

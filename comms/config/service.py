@@ -33,4 +33,3 @@ class Service(BaseModel):
     kafka_bootstrap_servers: str = setting(
         "", "KAFKA_BOOTSTRAP_SERVERS", "Kafka brokers. Without them: no Kafka.", shown="none"
     )
-    api_port: int = setting(8000, "COMMS_API_PORT", "Port of the API that `comms up` starts.", ge=1, le=65535)

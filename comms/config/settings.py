@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from comms.config import faults
+from comms.config.api import Api
 from comms.config.calls import Calls
 from comms.config.contacts import Contacts
 from comms.config.local_stack import LocalStack
@@ -29,11 +30,11 @@ from comms.config.service import Service
 from comms.errors import ConfigurationError
 
 ENV_FILE = ".env"
-GROUPS: tuple[type[BaseModel], ...] = (Service, Mail, Contacts, Calls, Sending, LocalStack)
+GROUPS: tuple[type[BaseModel], ...] = (Service, Mail, Contacts, Calls, Sending, Api, LocalStack)
 """The subjects in the order of `docs/settings.md`."""
 
 
-class Settings(LocalStack, Sending, Calls, Mail, Service, BaseSettings):
+class Settings(LocalStack, Api, Sending, Calls, Mail, Service, BaseSettings):
     """One value per name. An empty value means the default, whatever a weaker layer says.
 
     Arguments may be spelled as attributes or as in the environment; the environment only as declared (Pydantic's

@@ -2,7 +2,7 @@
 
 from comms.services.emails.canceling import Requests, cancel_email
 from comms.services.emails.queueing import queue_email, requeue_email
-from comms.services.emails.reading import EmailDetails, EmailSummary, list_emails, show_email
+from comms.services.emails.reading import EmailDetails, EmailSummary, list_emails, page_of_emails, show_email
 from comms.services.emails.resolving import bounce_email, resolve_email
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "bounce_email",
     "cancel_email",
     "list_emails",
+    "page_of_emails",
     "queue_email",
     "requeue_email",
     "resolve_email",

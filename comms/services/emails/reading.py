@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from comms.errors import BadInput, NotFound
 from comms.rules.states import EmailStatus
 from comms.store.models import DeliveryAttempt, Email, EmailBatch, OutboxEvent
+from comms.store.paging import Page, Slice, newest_first
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,21 @@ class EmailDetails(EmailSummary):
     """How many events about it were written."""
 
 
-def list_emails(
+def list_emails(session: Session, *, limit: int = 20, **wanted: Any) -> list[EmailSummary]:
+    """List the newest emails for which all that is given holds; see `page_of_emails`."""
+    return page_of_emails(session, Page(limit), **wanted).rows
+
+
+def page_of_emails(
     session: Session,
+    page: Page,
     *,
     status: str | None = None,
     therapist_id: int | None = None,
     response_received: bool | None = None,
     batch_id: str | None = None,
-    limit: int = 20,
-) -> list[EmailSummary]:
-    """List the newest emails for which all that is given holds; BadInput for a status that does not exist."""
+) -> Slice[EmailSummary]:
+    """List a page of emails for which all that is given holds; BadInput for a status that does not exist."""
     if status is not None and status not in set(EmailStatus):
         raise BadInput(f"a status is one of: {', '.join(EmailStatus)}", where="status")
     wanted: dict[Any, Any] = {
@@ -114,8 +120,8 @@ def list_emails(
         Email.batch_id: batch_id,
     }
     conditions: list[ColumnElement[bool]] = [c == value for c, value in wanted.items() if value is not None]
-    query = _select(EmailSummary).where(*conditions).order_by(Email.id.desc()).limit(limit)
-    return [EmailSummary(**row._mapping) for row in session.execute(query)]
+    found = newest_first(session, _select(EmailSummary).where(*conditions), Email.id, page)
+    return found.of([EmailSummary(**row._mapping) for row in found.rows])
 
 
 def show_email(session: Session, email_id: int) -> EmailDetails:

@@ -1,14 +1,16 @@
 """The tables. One file per subject; import them from here."""
 
+from comms.store.models.access import ApiKey, IdempotencyAnswer
 from comms.store.models.base import Base, BigId, UtcDateTime
 from comms.store.models.calls import CallCell, PhoneCall, PhoneCallBatch, PhoneCallEmail
 from comms.store.models.contacts import ContactEntry, ContactState, Suppression
 from comms.store.models.emails import DeliveryAttempt, Email, EmailBatch
 from comms.store.models.events import InboxEvent, OutboxEvent
 from comms.store.models.facts import Patient, PlacementRequest, Therapist
-from comms.store.models.operations import AuditEntry, JobRun, PlanDecision, StaffItem, StaffSetting
+from comms.store.models.operations import AuditEntry, Heartbeat, JobRun, PlanDecision, StaffItem, StaffSetting
 
 __all__ = [
+    "ApiKey",
     "AuditEntry",
     "Base",
     "BigId",
@@ -18,6 +20,8 @@ __all__ = [
     "DeliveryAttempt",
     "Email",
     "EmailBatch",
+    "Heartbeat",
+    "IdempotencyAnswer",
     "InboxEvent",
     "JobRun",
     "OutboxEvent",

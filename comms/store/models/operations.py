@@ -109,3 +109,18 @@ class StaffSetting(Base):
     updated_at: Mapped[datetime]
     updated_by: Mapped[str] = mapped_column(String(100))
     note: Mapped[str | None] = mapped_column(Text)
+
+
+class Heartbeat(Base):
+    """The last sign of life of a part that lives elsewhere: the mail channel, Kafka, a launcher."""
+
+    __tablename__ = "heartbeats"
+
+    part: Mapped[str] = mapped_column(String(40), primary_key=True)
+    at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(20))
+    """ok, or failing."""
+    code: Mapped[str | None] = mapped_column(String(60))
+    """Why it fails, as a code."""
+
+    __table_args__ = (CheckConstraint(one_of("state", ("ok", "failing")), name="state"),)

@@ -1,0 +1,59 @@
+"""Putting the app together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from sqlalchemy import Engine
+
+from api.document import document
+from api.handlers import handle_errors
+from api.parts import Parts
+from api.routers import SUBJECTS, open_routes
+from comms.config import Settings
+
+VERSION = "1.0.0"
+"""Of the API, not of the program: contracts may grow, never break."""
+
+
+def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """Make the app; `engine` is given by tests. Nothing connects before the first request."""
+    shown = settings.environment != "production"
+    app = FastAPI(
+        title="Communication service",
+        version=VERSION,
+        lifespan=_alive,
+        openapi_url="/openapi.json" if shown else None,
+        docs_url="/docs" if shown else None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+    )
+    app.state.parts = Parts(settings, engine)
+    for routes in (open_routes, *SUBJECTS):
+        app.include_router(routes)
+    handle_errors(app)
+    app.openapi = partial(document, app)  # type: ignore[method-assign]
+    # it would write addresses and filters; ours names the route
+    logging.getLogger("uvicorn.access").disabled = True
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """`list_emails` becomes `listEmails`: fit for generated clients."""
+    first, *others = route.name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+@asynccontextmanager
+async def _alive(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    current_default_thread_limiter().total_tokens = parts.settings.api_threads
+    yield
+    parts.engine.dispose()

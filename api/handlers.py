@@ -1,0 +1,124 @@
+"""The one place where errors become answers, and the outermost edge."""
+
+from __future__ import annotations
+
+import logging
+import time
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.asking import Repeated
+from api.problems import FieldProblem, answer_to, away, field_problems, invalid, problem, unexpected
+from comms.errors import CommsError
+
+log = logging.getLogger("comms.api")
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Teach `app` an answer to everything that may be raised below."""
+    app.exception_handler(CommsError)(_named)
+    app.exception_handler(Repeated)(_repeated)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_of_the_framework)
+    app.exception_handler(IntegrityError)(_collided)
+    for kind in (OperationalError, InterfaceError, PoolTimeout):
+        app.exception_handler(kind)(_database_away)
+    app.add_middleware(Outermost)
+
+
+async def _named(_: Request, error: CommsError) -> Response:
+    return answer_to(error)
+
+
+async def _repeated(_: Request, repeated: Repeated) -> Response:
+    return repeated.response()
+
+
+async def _invalid(_: Request, error: RequestValidationError) -> Response:
+    return invalid(field_problems(error.errors()))
+
+
+async def _of_the_framework(_: Request, error: HTTPException) -> Response:
+    """No such path, no such method, a body that is not even JSON."""
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return invalid([FieldProblem(field="body", code="json_invalid", message="is not JSON")])
+    status = HTTPStatus(error.status_code)
+    return problem(status, status.name.lower(), status.description or status.phrase, error.headers)
+
+
+async def _collided(request: Request, error: IntegrityError) -> Response:
+    """Two requests wanted the same thing at the same moment; the other one got it."""
+    _report(request.scope, error)
+    text = "somebody else changed the same thing at the same moment; nothing was changed, send the request again"
+    return problem(HTTPStatus.CONFLICT, "lost_race", text)
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    _report(request.scope, error)
+    return away()
+
+
+class Outermost:
+    """Answers what nobody else did, and writes one line a request: the route, never the address or its query."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        began, status = time.perf_counter(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_ALWAYS]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Exception as error:
+            _report(scope, error)
+            if status:
+                raise
+            await unexpected()(scope, receive, sending)
+        finally:
+            _tell(scope, status, time.perf_counter() - began)
+
+
+_ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    route, method = _route(scope), scope["method"]
+    scope["app"].state.parts.metrics.observe(method, route, status, seconds)
+    log.info("request method=%s route=%s status=%d ms=%.1f", method, route, status, seconds * 1000)
+
+
+def _report(scope: Scope, error: Exception) -> None:
+    """Say what failed and where; the words of an error may quote a row."""
+    name, place = type(error).__name__, _place(error)
+    code = getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None
+    log.error("failed method=%s route=%s error=%s code=%s at=%s", scope["method"], _route(scope), name, code, place)
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "-")
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of ours."""
+    found, trace = "-", error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.split(".")[0] in ("api", "comms"):
+            found = f"{module}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found

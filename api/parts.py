@@ -1,0 +1,53 @@
+"""What every request shares in one process: settings, the database, letters, the doorkeeper."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from fastapi import Request
+from sqlalchemy import Engine
+
+from api.metrics import RequestMetrics
+from api.security import Doorkeeper
+from comms.config import Settings
+from comms.services.correspondence import Correspondence
+from comms.services.letters.render import Letters
+from comms.store.database import require_current
+from comms.store.engines import make_engine
+from comms.store.session import Sessions, make_sessions
+
+
+class Parts:
+    """Made when the app is; nothing connects before the first request."""
+
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+        self.settings = settings
+        self.engine = engine or make_engine(settings.database_url)
+        self.metrics = RequestMetrics()
+        self._checked = False
+
+    @cached_property
+    def _sessions(self) -> Sessions:
+        return make_sessions(self.engine)
+
+    @property
+    def sessions(self) -> Sessions:
+        """DatabaseNotReady until the schema is this version's."""
+        if not self._checked:
+            require_current(self.engine)
+            self._checked = True
+        return self._sessions
+
+    @cached_property
+    def doorkeeper(self) -> Doorkeeper:
+        return Doorkeeper(self.sessions, self.settings.api_requests_per_minute)
+
+    @cached_property
+    def correspondence(self) -> Correspondence:
+        given = self.settings
+        return Correspondence(Letters(given.templates), given.identity(), given.time_zone, given.diagnosis_detail)
+
+
+def parts_of(request: Request) -> Parts:
+    found: Parts = request.app.state.parts
+    return found

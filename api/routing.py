@@ -1,0 +1,169 @@
+"""What happens to every request before its route: key, scope, limits, size, media type, and words nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Message, Receive
+
+from api.parts import parts_of
+from api.problems import MEDIA_TYPE, FieldProblem, Forbidden, TooLarge, WrongMediaType, invalid
+from api.security import Caller, bearer
+from comms.rules.scopes import Scope
+
+LONGEST_BODY = 1024 * 1024
+"""Bytes."""
+
+TRIES = 3
+"""So often a request is worked on whose transaction PostgreSQL ended to break a deadlock."""
+
+SECURITY = "key"
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
+_WORDS = {
+    401: "No key, or one that is not usable.",
+    403: "The key lacks the scope.",
+    404: "There is no such thing.",
+    409: "The state of things forbids it; the answer says why and what would be allowed.",
+    412: "It was changed since; load it again.",
+    413: "The body is larger than 1 MiB.",
+    415: "The body is not JSON.",
+    422: "The input cannot be used; one entry per field.",
+    429: "Too many requests; wait as Retry-After says.",
+    503: "The database is away; nothing was changed.",
+}
+
+
+def declare(
+    scope: Scope, answer: Any = None, *also: int, status: int = 200, words: str = "", body: bool = False
+) -> dict[str, Any]:
+    """Arguments of a route: the scope it needs, what it answers, and every error that it may answer besides.
+
+    `also` names further errors: 404, 409, 412. `body` says that it reads one.
+    """
+    errors = {401, 403, 422, 429, 503, *also} | ({413, 415} if body else set())
+    described = {"description": words} if words else {}
+    return {
+        "response_model": answer,
+        "status_code": status,
+        "responses": {code: _described(code) for code in sorted(errors)} | ({status: described} if words else {}),
+        "openapi_extra": {"security": [{SECURITY: [scope.value]}]},
+    }
+
+
+def _described(code: int) -> dict[str, Any]:
+    return {"description": _WORDS[code], "content": {MEDIA_TYPE: _PROBLEM}}
+
+
+class Guarded(APIRoute):
+    """A route that nobody reaches without the scope that its OpenAPI declares."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        scope = Scope(self.openapi_extra["security"][0][SECURITY][0]) if self.openapi_extra else Scope.ADMIN
+        known = frozenset(_query_names(self.dependant))
+        reads_body = self.body_field is not None
+
+        async def guarded(request: Request) -> Response:
+            caller = await _admit(request, scope)
+            request.state.caller = caller
+            if strange := _strange_words(request, known):
+                return invalid(strange)
+            body = await _body(request, reads_body)
+            return await _work(handle, request, body)
+
+        return guarded
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    for parameter in dependant.query_params:
+        model = parameter.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            yield from model.model_fields
+        else:
+            yield parameter.alias
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
+
+
+async def _admit(request: Request, scope: Scope) -> Caller:
+    """Find the key, in the database only where it is not remembered; Unauthenticated, Forbidden or TooMany."""
+    parts, secret = parts_of(request), bearer(request.headers.get("authorization"))
+    keeper = parts.doorkeeper
+    caller = keeper.remembered(secret)
+    if caller is None:
+        caller = await run_in_threadpool(keeper.look_up, secret)
+    if not caller.may(scope):
+        raise Forbidden(f"this needs a key with the scope {scope.value}")
+    keeper.count(caller)
+    return caller
+
+
+def _strange_words(request: Request, known: frozenset[str]) -> list[FieldProblem]:
+    """Name query parameters that nobody knows, or that are given twice: a filter is never guessed at."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    unknown = sorted(set(given) - known)
+    twice = sorted({name for name in given if given.count(name) > 1} & known)
+    return [
+        *(FieldProblem(field=f"query.{_shown(n)}", code="unknown", message=_known_words(known)) for n in unknown),
+        *(FieldProblem(field=f"query.{n}", code="given_twice", message="give it once") for n in twice),
+    ]
+
+
+def _shown(name: str) -> str:
+    return name if name.isidentifier() and len(name) <= 40 else "?"
+
+
+def _known_words(known: frozenset[str]) -> str:
+    return f"there are: {', '.join(sorted(known))}" if known else "there are no query parameters here"
+
+
+async def _body(request: Request, wanted: bool) -> bytes:
+    """Read the body up to the limit; TooLarge, or WrongMediaType where JSON is wanted and something else comes."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > LONGEST_BODY:
+        raise TooLarge(f"a body has at most {LONGEST_BODY} bytes")
+    read = bytearray()
+    async for part in request.stream():
+        read += part
+        if len(read) > LONGEST_BODY:
+            raise TooLarge(f"a body has at most {LONGEST_BODY} bytes", {"Connection": "close"})
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if read and wanted and media_type != "application/json":
+        raise WrongMediaType("send JSON: Content-Type: application/json")
+    return bytes(read)
+
+
+async def _work(handle: Handler, request: Request, body: bytes) -> Response:
+    """Let the route work; once more where its transaction was the victim of a deadlock and is undone."""
+    request.state.body = body
+    for left in reversed(range(TRIES)):
+        try:
+            return await handle(Request(request.scope, _again(body)))
+        except OperationalError as error:
+            if not left or getattr(error.orig, "pgcode", None) not in ("40P01", "40001"):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _again(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+class Subject(APIRouter):
+    """The routes of one subject, all of them guarded."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(prefix="/api", tags=[tag], route_class=Guarded)
