@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from fastapi import Query
 from pydantic import Field
 
-from api.schemas.fields import Body, FlagFilter, IdFilter, Note, View
+from api.schemas.fields import Body, FlagFilter, IdFilter, Note, View, WordFilter
 from comms.rules.states import EmailStatus
 
 
@@ -20,7 +20,7 @@ class EmailFilters:
     therapist_id: IdFilter = None
     status: Annotated[EmailStatus | None, Query()] = None
     response_received: FlagFilter = None
-    batch_id: Annotated[str | None, Query(max_length=50)] = None
+    batch_id: WordFilter = None
 
 
 class EmailLine(View):

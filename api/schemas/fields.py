@@ -36,6 +36,10 @@ def _line(value: str) -> str:
     return _text(value)
 
 
+def _line_or_none(value: str | None) -> str | None:
+    return None if value is None else _line(value)
+
+
 def _spelled(pattern: re.Pattern[str], code: str, hint: str) -> BeforeValidator:
     def check(value: Any) -> Any:
         if isinstance(value, str) and not pattern.fullmatch(value):
@@ -71,6 +75,8 @@ RowId = Annotated[int, Field(strict=True, ge=1, le=BIGGEST)]
 """An id in a body."""
 Flag = Annotated[bool, Field(strict=True)]
 IdFilter = Annotated[int | None, Query(ge=1, le=BIGGEST)]
+WordFilter = Annotated[str | None, Query(max_length=320), AfterValidator(_line_or_none)]
+"""One line of text to compare with."""
 FlagFilter = Annotated[bool | None, BeforeValidator(_true_or_false), Query()]
 """`true` or `false`, not 1, yes or on."""
 Text = Annotated[str, StringConstraints(strict=True, max_length=100_000), AfterValidator(_text)]
