@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine
 
+from api.docs_page import routes as docs_page
 from api.document import document
 from api.handlers import handle_errors
 from api.parts import Parts
@@ -30,13 +31,13 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         version=VERSION,
         lifespan=_alive,
         openapi_url="/openapi.json" if shown else None,
-        docs_url="/docs" if shown else None,
+        docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
     )
     app.state.parts = Parts(settings, engine)
-    for routes in (open_routes, *SUBJECTS):
+    for routes in (open_routes, *([docs_page] if shown else []), *SUBJECTS):
         app.include_router(routes)
     handle_errors(app)
     app.openapi = partial(document, app)  # type: ignore[method-assign]
