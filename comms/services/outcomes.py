@@ -40,7 +40,7 @@ def settle_requests(session: Session, outcomes: Mapping[int, Outcome], now: date
     for outcome, status in _STATUS.items():
         if moved := [id_ for id_ in outcomes if outcomes[id_] == outcome and _may_become(status, known[id_])]:
             _move(session, moved, status, _REASON.get(outcome), now)
-    patients = {request.patient_id for request in known.values()}
+    patients = {request.patient_id for request in known.values() if request.patient_id is not None}
     placed = _placed(session, patients)
     _unplace(session, patients - placed, now)
     if placed:
@@ -51,7 +51,7 @@ def settle_requests(session: Session, outcomes: Mapping[int, Outcome], now: date
 class _Request:
     """As it was before the answer."""
 
-    patient_id: int
+    patient_id: int | None
     status: str
     status_reason: str | None
 

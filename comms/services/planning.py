@@ -50,9 +50,9 @@ def _open_requests(session: Session, therapist_ids: Collection[int] | None) -> d
             PlacementRequest.therapist_id,
             PlacementRequest.id,
             Patient.registered_on,
-            Patient.facts_missing,
+            func.coalesce(Patient.facts_missing, True),
         )
-        .join(Patient, Patient.id == PlacementRequest.patient_id)
+        .outerjoin(Patient, Patient.id == PlacementRequest.patient_id)
         .where(PlacementRequest.status == RequestStatus.OPEN)
     )
     if therapist_ids is not None:

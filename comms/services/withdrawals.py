@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from comms.rules.states import OPEN_REQUEST, RequestStatus
 from comms.services.calls import remove_from_calls
 from comms.services.places import lock_patients, take_out_of_emails
-from comms.services.reopening import reopen_requests
+from comms.services.reopening import reopen_requests, reopen_waiting
 from comms.services.stopping import Stopped, stop_contacting
 from comms.store.models import PlacementRequest
 from comms.store.staff import resolve_items
@@ -27,6 +27,7 @@ __all__ = [
     "Withdrawal",
     "reopen_requests",
     "stop_contacting",
+    "take_out",
     "withdraw_requests",
     "withdraw_siblings",
 ]
@@ -72,9 +73,17 @@ def withdraw_siblings(session: Session, patient_ids: Collection[int], now: datet
     return _withdraw(session, siblings, now, PATIENT_PLACED, RequestStatus.WITHDRAWN, still_open)
 
 
+def take_out(session: Session, request_ids: Collection[int], now: datetime, reason: str) -> Withdrawal:
+    """Take requests out of emails and calls without closing them: those that waited there are open again."""
+    lock_patients(session, request_ids)
+    done = _end_places(session, request_ids, now, reason)
+    reopen_waiting(session, request_ids, now)
+    return done
+
+
 def _patients_of(session: Session, request_ids: Collection[int]) -> set[int]:
     query = select(PlacementRequest.patient_id).where(PlacementRequest.id.in_(sorted(request_ids)))
-    return set(session.scalars(query))
+    return {id_ for id_ in session.scalars(query) if id_ is not None}
 
 
 def _withdraw(
@@ -88,15 +97,15 @@ def _withdraw(
     ids = sorted(request_ids)
     if not ids:
         return Withdrawal()
-    before = _take_out(session, ids, now, reason)
+    before = _end_places(session, ids, now, reason)
     closed = _close(session, ids, now, reason, status, condition)
     # closing waits for a batch that is just now taking a request in: take it out of that one too
-    after = _take_out(session, ids, now, reason)
+    after = _end_places(session, ids, now, reason)
     resolve_items(session, "placement_request", ids, now, "service")
     return _plus(_plus(before, Withdrawal(requests=tuple(sorted(closed)))), after)
 
 
-def _take_out(session: Session, ids: Collection[int], now: datetime, reason: str) -> Withdrawal:
+def _end_places(session: Session, ids: Collection[int], now: datetime, reason: str) -> Withdrawal:
     emails = take_out_of_emails(session, ids, now)
     calls = remove_from_calls(session, now, reason, request_ids=ids)
     return Withdrawal(

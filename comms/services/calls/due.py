@@ -65,6 +65,7 @@ def _without_address() -> Any:
         .join(Therapist, Therapist.id == PlacementRequest.therapist_id)
         .where(
             PlacementRequest.status == RequestStatus.OPEN,
+            PlacementRequest.patient_id.is_not(None),
             or_(Therapist.email.is_(None), Therapist.email_refused_at.is_not(None)),
             ~in_an_email,
             ~IN_A_CALL,

@@ -77,10 +77,9 @@ def _patient(row: Row, before: Columns | None, after: Columns) -> None:
 
 def _request(row: Row, before: Columns | None, after: Columns) -> None:
     """Where it stands (status) is not merged: that moves by `requests`, together with emails and calls."""
-    for side in _SIDES:
-        if after[f"{side}_id"] is None:
-            raise RowRefused(f"{side}_id", f"{side}_missing")
     if before is None:
+        if missing := next((side for side in _SIDES if after[f"{side}_id"] is None), None):
+            raise RowRefused(f"{missing}_id", f"{missing}_missing")
         return
     if changed := changed_side(row.given, before):
         raise RowRefused(f"{changed}_id", f"{changed}_changed")
@@ -95,8 +94,15 @@ def has_name(facts: Columns) -> bool:
     return bool(facts["last_name"] or facts["practice_name"])
 
 
+def is_stub(request: Columns) -> bool:
+    """Say whether a request is known by name only; its therapist is then the one it was named with."""
+    return request["patient_id"] is None
+
+
 def changed_side(given: Columns, before: Columns) -> str | None:
     """Name the side, patient or therapist, that a row wants to exchange in a request that has both."""
+    if is_stub(before):
+        return None
     return next((s for s in _SIDES if given.get(f"{s}_id", before[f"{s}_id"]) != before[f"{s}_id"]), None)
 
 

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from comms.rules.states import RequestStatus
 from comms.services.intake import snapshots
 from comms.services.intake.fields import Columns
-from comms.services.intake.merging import Change
+from comms.services.intake.merging import Change, is_stub
 from comms.services.intake.moves import BY_PLATFORM, may_close, plan_moves
 from comms.services.intake.records import Kind, Note
 from comms.services.intake.rows import Row, RowRefused
 from comms.services.intake.subjects import Chunk, Subject
-from comms.services.withdrawals import Withdrawal, reopen_requests, withdraw_requests, withdraw_siblings
+from comms.services.withdrawals import Withdrawal, reopen_requests, take_out, withdraw_requests, withdraw_siblings
 from comms.store.models import Patient
 
 _SIDES = {Kind.PATIENTS: "patient_id", Kind.THERAPISTS: "therapist_id"}
@@ -39,6 +39,8 @@ class Requests(Subject):
         for kind, named in _named(chunk.rows, before).items():
             chunk.stubs[kind.value] += snapshots.create_stubs(session, kind, named, chunk.now)
         self.deleted = _deleted(session, chunk.rows, lock=True)
+        if misnamed := _misnamed(chunk.rows, before):
+            _count(chunk.effects, take_out(session, misnamed, chunk.now, "therapist_changed"))
         moves = plan_moves(chunk.rows, snapshots.load(session, Kind.PLACEMENT_REQUESTS, chunk.ids))
         for status, ids in sorted(moves.close.items()):
             _count(chunk.effects, withdraw_requests(session, ids, chunk.now, BY_PLATFORM[status], status))
@@ -47,11 +49,11 @@ class Requests(Subject):
         chunk.moved = moves.ids
 
     def settle(self, change: Change, now: datetime) -> None:
-        """Settle the status of a request that is new here; a new one of a deleted patient is refused."""
+        """Settle the status of a request that is new here; one that gets a deleted patient now is refused."""
+        if _gets_patient(change) and change.after["patient_id"] in self.deleted:
+            raise RowRefused("patient_id", "patient_deleted")
         if change.before is not None:
             return _say_what_stays(change, change.before)
-        if change.after["patient_id"] in self.deleted:
-            raise RowRefused("patient_id", "patient_deleted")
         status = change.after["status"]
         if status == RequestStatus.IN_PROGRESS:
             change.after["status"] = RequestStatus.OPEN.value
@@ -62,16 +64,31 @@ class Requests(Subject):
 
     def follow(self, session: Session, chunk: Chunk, changes: Sequence[Change]) -> None:
         """A patient who comes in with a place needs no other one."""
-        new = (change.after for change in changes if change.before is None)
+        new = (change.after for change in changes if _gets_patient(change))
         placed = {facts["patient_id"] for facts in new if facts["status"] == RequestStatus.ACCEPTED}
         if placed:
             _count(chunk.effects, withdraw_siblings(session, placed, chunk.now))
 
 
 def _named(rows: Iterable[Row], before: dict[int, Columns]) -> dict[Kind, set[int]]:
-    """Patients and therapists of new requests."""
-    new = [row for row in rows if row.id not in before and all(row.given.get(column) for column in _SIDES.values())]
-    return {kind: {row.given[column] for row in new} for kind, column in _SIDES.items()}
+    """Patients and therapists of requests that are new, or of which nothing was known."""
+    named: dict[Kind, set[int]] = {kind: set() for kind in _SIDES}
+    for row in rows:
+        known = before.get(row.id)
+        if is_stub(known) if known else all(row.given.get(column) for column in _SIDES.values()):
+            for kind, column in _SIDES.items():
+                named[kind] |= {row.given[column]} if column in row.given else set()
+    return named
+
+
+def _gets_patient(change: Change) -> bool:
+    return (change.before is None or is_stub(change.before)) and not is_stub(change.after)
+
+
+def _misnamed(rows: Iterable[Row], before: dict[int, Columns]) -> list[int]:
+    """Stubs that were named with a therapist who is not theirs: what waits for that one must not speak of them."""
+    stubs = {id_: known["therapist_id"] for id_, known in before.items() if is_stub(known)}
+    return [row.id for row in rows if row.id in stubs and row.given.get("therapist_id", stubs[row.id]) != stubs[row.id]]
 
 
 def _deleted(session: Session, rows: Iterable[Row], *, lock: bool) -> set[int]:

@@ -92,7 +92,8 @@ class PlacementRequest(Base):
     __tablename__ = "placement_requests"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
-    patient_id: Mapped[int] = mapped_column(BigId, ForeignKey("patients.id"), index=True)
+    patient_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("patients.id"), index=True)
+    """None for a stub: named by an email or a call before any facts about it were learned."""
     therapist_id: Mapped[int] = mapped_column(BigId, ForeignKey("therapists.id"))
     status: Mapped[str] = mapped_column(String(20), default="open", server_default=text("'open'"))
     status_reason: Mapped[str | None] = mapped_column(String(40))
