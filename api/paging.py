@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
+from hashlib import blake2b
 from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 
-from api.schemas.fields import BIGGEST
+from api.schemas.fields import DIGITS
 from comms.errors import BadInput
 from comms.store.paging import Page, Slice
 
@@ -18,32 +18,42 @@ _OLDER, _NEWER = "older", "newer"
 
 
 def read_page(
+    request: Request,
     page: Annotated[
-        int | None, Query(ge=1, le=LAST_PAGE, description="From 1; shifts while rows are added. Prefer Link.")
+        int | None, DIGITS, Query(ge=1, le=LAST_PAGE, description="From 1; shifts while rows are added. Prefer Link.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="Rows in one answer.")] = 20,
-    cursor: Annotated[str | None, Query(max_length=60, description="From a Link header; opaque.")] = None,
+    limit: Annotated[int, DIGITS, Query(ge=1, le=100, description="Rows in one answer.")] = 20,
+    cursor: Annotated[str | None, Query(max_length=100, description="From a Link header; opaque.")] = None,
 ) -> Page:
     """Read where to go on; BadInput for a cursor that is not ours, or beside `page`."""
     if cursor is None:
         return Page(limit, offset=((page or 1) - 1) * limit)
     if page is not None:
         raise BadInput("give page or cursor, not both", where="query.cursor")
-    direction, id_ = _read(cursor)
+    direction, id_ = _read(cursor, request.url.path)
     return Page(limit, before=id_) if direction == _OLDER else Page(limit, after=id_)
 
 
 AskedPage = Annotated[Page, Depends(read_page)]
 
 
-def _read(cursor: str) -> tuple[str, int]:
+def _read(cursor: str, path: str) -> tuple[str, int]:
+    """Read a cursor of this list; one of another list, or that was made by hand, is none."""
     try:
-        direction, _, id_ = urlsafe_b64decode(cursor.encode("ascii")).decode("ascii").partition(":")
-    except (Error, UnicodeError, ValueError):
-        direction, id_ = "", ""
-    if direction not in (_OLDER, _NEWER) or not id_.isdecimal() or len(id_) > 19 or int(id_) > BIGGEST:
-        raise BadInput("is not a cursor of this API; take one from a Link header", where="query.cursor")
-    return direction, int(id_)
+        direction, _, id_ = urlsafe_b64decode(cursor).decode("ascii").split(".")[0].partition(":")
+        number = int(id_)
+    except ValueError:
+        direction, number = "", 0
+    if cursor != _cursor(path, direction, number):
+        raise BadInput("is not a cursor of this list; take one from its Link header", where="query.cursor")
+    return direction, number
+
+
+def _cursor(path: str, direction: str, id_: int) -> str:
+    """Write where to go on, with a checksum over the list that it belongs to."""
+    said = f"{direction}:{id_}"
+    check = blake2b(f"{path} {said}".encode(), digest_size=6).hexdigest()
+    return urlsafe_b64encode(f"{said}.{check}".encode()).decode()
 
 
 def list_headers(request: Request, found: Slice[object], page: Page) -> dict[str, str]:
@@ -58,5 +68,5 @@ def list_headers(request: Request, found: Slice[object], page: Page) -> dict[str
 
 def _url(request: Request, direction: str, id_: int, limit: int) -> str:
     kept = [(name, value) for name, value in request.query_params.items() if name not in ("page", "limit", "cursor")]
-    cursor = urlsafe_b64encode(f"{direction}:{id_}".encode()).decode()
-    return f"{request.url.path}?{urlencode([*kept, ('limit', limit), ('cursor', cursor)])}"
+    path = request.url.path
+    return f"{path}?{urlencode([*kept, ('limit', limit), ('cursor', _cursor(path, direction, id_))])}"

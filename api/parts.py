@@ -40,7 +40,7 @@ class Parts:
 
     @cached_property
     def doorkeeper(self) -> Doorkeeper:
-        return Doorkeeper(self.sessions, self.settings.api_requests_per_minute)
+        return Doorkeeper(lambda: self.sessions, self.settings.api_requests_per_minute)
 
     @cached_property
     def correspondence(self) -> Correspondence:

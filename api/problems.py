@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +25,7 @@ from comms.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}", re.ASCII)
 RETRY_SECONDS = 5
 """What a client is told to wait while the database is away."""
 
@@ -148,8 +150,13 @@ def field_problems(errors: Iterable[ErrorDetails | dict[str, Any]]) -> list[Fiel
 
 
 def _field_problem(place: Sequence[int | str], code: str, message: str) -> FieldProblem:
-    field = ".".join(str(part) for part in place)
+    field = ".".join(str(part) if isinstance(part, int) else shown(part) for part in place)
     return FieldProblem(field=field, code=code, message=message.removeprefix("Value error, "))
+
+
+def shown(name: str) -> str:
+    """Repeat the name of a field to who misspelled it, but nothing that was no name."""
+    return name if _NAME.fullmatch(name) else "?"
 
 
 def away() -> Response:

@@ -11,20 +11,20 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
-from starlette.types import Message, Receive
 
+from api.bodies import Read, read_body
 from api.parts import parts_of
-from api.problems import MEDIA_TYPE, FieldProblem, Forbidden, TooLarge, WrongMediaType, invalid
+from api.problems import MEDIA_TYPE, FieldProblem, Forbidden, invalid, shown
 from api.security import Caller, bearer
 from comms.rules.scopes import Scope
-
-LONGEST_BODY = 1024 * 1024
-"""Bytes."""
 
 TRIES = 3
 """So often a request is worked on whose transaction PostgreSQL ended to break a deadlock."""
 
 SECURITY = "key"
+
+ONCE = ("authorization", "content-type", "idempotency-key", "if-match")
+"""Headers of which one of two would be overlooked."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -78,8 +78,7 @@ class Guarded(APIRoute):
             request.state.caller = caller
             if strange := _strange_words(request, known):
                 return invalid(strange)
-            body = await _body(request, reads_body)
-            return await _work(handle, request, body)
+            return await _work(handle, await read_body(request, reads_body))
 
         return guarded
 
@@ -109,57 +108,30 @@ async def _admit(request: Request, scope: Scope) -> Caller:
 
 
 def _strange_words(request: Request, known: frozenset[str]) -> list[FieldProblem]:
-    """Name query parameters that nobody knows, or that are given twice: a filter is never guessed at."""
+    """Name query parameters that nobody knows, and what is given twice: nothing is ever guessed at."""
     given = [name for name, _ in request.query_params.multi_items()]
     unknown = sorted(set(given) - known)
-    twice = sorted({name for name in given if given.count(name) > 1} & known)
+    twice = [f"query.{name}" for name in sorted(known) if given.count(name) > 1]
+    twice += [f"header.{name}" for name in ONCE if len(request.headers.getlist(name)) > 1]
     return [
-        *(FieldProblem(field=f"query.{_shown(n)}", code="unknown", message=_known_words(known)) for n in unknown),
-        *(FieldProblem(field=f"query.{n}", code="given_twice", message="give it once") for n in twice),
+        *(FieldProblem(field=f"query.{shown(n)}", code="unknown", message=_known_words(known)) for n in unknown),
+        *(FieldProblem(field=place, code="given_twice", message="give it once") for place in twice),
     ]
-
-
-def _shown(name: str) -> str:
-    return name if name.isidentifier() and len(name) <= 40 else "?"
 
 
 def _known_words(known: frozenset[str]) -> str:
     return f"there are: {', '.join(sorted(known))}" if known else "there are no query parameters here"
 
 
-async def _body(request: Request, wanted: bool) -> bytes:
-    """Read the body up to the limit; TooLarge, or WrongMediaType where JSON is wanted and something else comes."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length[:20]) > LONGEST_BODY:
-        raise TooLarge(f"a body has at most {LONGEST_BODY} bytes")
-    read = bytearray()
-    async for part in request.stream():
-        read += part
-        if len(read) > LONGEST_BODY:
-            raise TooLarge(f"a body has at most {LONGEST_BODY} bytes", {"Connection": "close"})
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if read and wanted and media_type != "application/json":
-        raise WrongMediaType("send JSON: Content-Type: application/json")
-    return bytes(read)
-
-
-async def _work(handle: Handler, request: Request, body: bytes) -> Response:
+async def _work(handle: Handler, request: Read) -> Response:
     """Let the route work; once more where its transaction was the victim of a deadlock and is undone."""
-    request.state.body = body
     for left in reversed(range(TRIES)):
         try:
-            return await handle(Request(request.scope, _again(body)))
+            return await handle(request)
         except OperationalError as error:
             if not left or getattr(error.orig, "pgcode", None) not in ("40P01", "40001"):
                 raise
     raise AssertionError("unreachable")
-
-
-def _again(body: bytes) -> Receive:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
 
 
 class Subject(APIRouter):

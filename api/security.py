@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,7 +47,7 @@ def bearer(header: str | None) -> str:
 class Doorkeeper:
     """Looks keys up, remembers them for some seconds, and counts requests per key."""
 
-    def __init__(self, sessions: Sessions, requests_per_minute: int) -> None:
+    def __init__(self, sessions: Callable[[], Sessions], requests_per_minute: int) -> None:
         self._sessions = sessions
         self._limit = requests_per_minute
         self._known: dict[str, tuple[float, Caller]] = {}
@@ -59,7 +60,7 @@ class Doorkeeper:
 
     def look_up(self, secret: str) -> Caller:
         """Find a key in the database; Unauthenticated for one that is unknown, expired or revoked."""
-        with reading(self._sessions) as session:
+        with reading(self._sessions()) as session:
             key, now = find_key(session, secret), clock(session)
         caller = _usable(key, now)
         if len(self._known) >= REMEMBERED:

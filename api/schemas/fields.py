@@ -15,6 +15,7 @@ BIGGEST = 2**63 - 1
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"\d{2}:\d{2}", re.ASCII)
+_DIGITS = re.compile(r"-?\d{1,40}", re.ASCII)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _LINE_ENDS = re.compile("[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
@@ -59,6 +60,12 @@ def _utc(value: datetime) -> datetime:
         raise _refuse("instant", "lies outside the calendar") from None
 
 
+def _digits(value: Any) -> Any:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise _refuse("integer", "a whole number, in digits")
+    return value
+
+
 def _true_or_false(value: Any) -> Any:
     if value is not None and value not in ("true", "false"):
         raise _refuse("boolean", "true or false")
@@ -69,12 +76,14 @@ def _hhmm(value: time) -> str:
     return value.strftime("%H:%M")
 
 
-Id = Annotated[int, Path(ge=1, le=BIGGEST)]
+DIGITS = BeforeValidator(_digits)
+"""In a path or query `1_0`, ` 7` and `7.0` are no numbers."""
+Id = Annotated[int, DIGITS, Path(ge=1, le=BIGGEST)]
 """An id in the path."""
 RowId = Annotated[int, Field(strict=True, ge=1, le=BIGGEST)]
 """An id in a body."""
 Flag = Annotated[bool, Field(strict=True)]
-IdFilter = Annotated[int | None, Query(ge=1, le=BIGGEST)]
+IdFilter = Annotated[int | None, DIGITS, Query(ge=1, le=BIGGEST)]
 WordFilter = Annotated[str | None, Query(max_length=320), AfterValidator(_line_or_none)]
 """One line of text to compare with."""
 FlagFilter = Annotated[bool | None, BeforeValidator(_true_or_false), Query()]

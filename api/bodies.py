@@ -1,0 +1,93 @@
+"""What a client sends in a body: read up to a limit, and taken literally, as UTF-8 JSON that says everything once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, NoReturn
+
+from fastapi import Request
+from starlette.types import Message
+
+from api.problems import TooLarge, WrongMediaType
+from comms.errors import BadInput
+
+LONGEST_BODY = 1024 * 1024
+"""Bytes."""
+
+
+class Read(Request):
+    """A request whose body was read before; it can be worked on more than once."""
+
+    def __init__(self, request: Request, body: bytes, parsed: Any) -> None:
+        super().__init__(request.scope, self._again)
+        self.state.body, self._parsed = body, parsed
+
+    async def _again(self) -> Message:
+        return {"type": "http.request", "body": self.state.body, "more_body": False}
+
+    async def json(self) -> Any:
+        return self._parsed
+
+
+async def read_body(request: Request, wanted: bool) -> Read:
+    """Read what was sent; TooLarge, WrongMediaType, BadInput. Where none is `wanted`, nothing but `{}` may come."""
+    body = await _receive(request)
+    if not wanted and body.strip() not in (b"", b"{}"):
+        raise _unusable("there is no body here; what it says would be overlooked")
+    if not wanted or not body:
+        return Read(request, body, None)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise WrongMediaType("send JSON: Content-Type: application/json")
+    return Read(request, body, parse(body))
+
+
+async def _receive(request: Request) -> bytes:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > LONGEST_BODY:
+        raise TooLarge(f"a body has at most {LONGEST_BODY} bytes")
+    read = bytearray()
+    async for part in request.stream():
+        read += part
+        if len(read) > LONGEST_BODY:
+            raise TooLarge(f"a body has at most {LONGEST_BODY} bytes", {"Connection": "close"})
+    return bytes(read)
+
+
+def parse(body: bytes) -> Any:
+    """Parse JSON; BadInput for what parsers understand in different ways: NaN, a field given twice, UTF-16."""
+    try:
+        return _decoder.decode(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise _unusable("is not UTF-8") from None
+    except RecursionError:
+        raise _unusable("is nested too deeply") from None
+    except ValueError:  # no JSON, or an integer of thousands of digits
+        raise _unusable("is not JSON") from None
+
+
+def _unusable(why: str) -> BadInput:
+    return BadInput(why, where="body")
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _unusable("gives a field twice; give it once")
+    return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):
+        raise _unusable("holds a number without bounds")
+    return number
+
+
+def _no_number(_: str) -> NoReturn:
+    raise _unusable("NaN and Infinity are not JSON")
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_constant=_no_number)
