@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from comms.cli import calls, db, docs, emails, intake, plan, run, sample, stack, staff, templates
+from comms.cli import calls, db, docs, emails, intake, keys, plan, run, sample, stack, staff, templates
 from comms.cli.output import errors
 from comms.errors import CommsError
 
@@ -22,6 +22,7 @@ app.add_typer(docs.app, name="docs")
 app.add_typer(templates.app, name="templates")
 app.add_typer(emails.app, name="emails")
 app.add_typer(calls.app, name="calls")
+app.add_typer(keys.app, name="keys")
 app.command()(plan.plan)
 app.add_typer(run.app, name="run")
 app.add_typer(sample.app, name="sample")

@@ -14,6 +14,7 @@ from rich.console import Console
 from comms.config import Settings, get_config
 from comms.config.settings import ENV_FILE, names
 from comms.errors import Conflict
+from comms.local_stack.api_key import SHORT, keep_key
 from comms.local_stack.caught import count_mails
 from comms.local_stack.display import Display
 from comms.local_stack.home import held
@@ -97,6 +98,6 @@ def _count(
     from comms.bootstrap import sessions
     from comms.store.session import reading
 
-    received = count_mails(settings.catcher_imap_port)
+    received, api_key = count_mails(settings.catcher_imap_port), keep_key(settings, SHORT)
     with reading(sessions()) as session:
-        return summarise(session, key, began, received, flow_runs, urls)
+        return summarise(session, key, began, received, flow_runs, urls, api_key)

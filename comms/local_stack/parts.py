@@ -56,7 +56,7 @@ def mail_catcher(settings: Settings) -> Part:
 def api(port: int) -> Part:
     command = [
         sys.executable, "-m", "uvicorn", "api.app:app", "--host", HOST, "--port", str(port),
-        "--timeout-graceful-shutdown", "4",
+        "--timeout-graceful-shutdown", "4", "--no-access-log",
     ]  # fmt: skip
     return Part(API, command, (DATABASE,), ready=lambda: is_healthy(f"http://{HOST}:{port}/healthz"))
 

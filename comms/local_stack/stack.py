@@ -98,8 +98,14 @@ def _prefect_defaults(home: Path) -> dict[str, str]:
     }
 
 
+def _api_address(settings: Settings) -> str:
+    """Its documentation; in production that is closed."""
+    shown = "healthz" if settings.environment == "production" else "docs"
+    return f"http://{HOST}:{settings.api_port}/{shown}"
+
+
 def _addresses(settings: Settings, own_server: bool, own_mail: bool) -> dict[str, str]:
-    found = {"prefect": prefect_url(settings).removesuffix("/api"), "api": f"http://{HOST}:{settings.api_port}/healthz"}
+    found = {"prefect": prefect_url(settings).removesuffix("/api"), "api": _api_address(settings)}
     if own_mail:
         found |= {
             "mails": f"http://{HOST}:{settings.catcher_web_port}",

@@ -31,6 +31,7 @@ class Summary:
     calls_scheduled: int
     flow_runs: Mapping[str, str]
     urls: Mapping[str, str]
+    api_key: str | None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -43,6 +44,7 @@ def summarise(
     received: int,
     flow_runs: Mapping[str, str],
     urls: Mapping[str, str],
+    api_key: str | None,
 ) -> Summary:
     """Count what the daily batch `run_key` did, and what was sent and booked `since` then."""
     totals, run = job_runs.count_totals(session), job_runs.count_run(session, run_key)
@@ -57,13 +59,14 @@ def summarise(
         calls_scheduled=job_runs.count_calls_since(session, since),
         flow_runs=dict(flow_runs),
         urls=dict(urls),
+        api_key=api_key,
     )
 
 
 def tell(summary: Summary, console: Console) -> None:
     """Say it in plain English."""
     refusals = [_refusals(summary.refused)] if summary.refused else []
-    for table in (_counts(summary), *refusals, address_table(summary.urls)):
+    for table in (_counts(summary), *refusals, address_table(summary.urls, summary.api_key)):
         console.print()
         console.print(table)
     console.print()

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from comms.config import Settings
+from comms.local_stack.api_key import keep_key
 from comms.local_stack.home import held
 from comms.local_stack.log import Log
 from comms.local_stack.ports import require_free
@@ -29,7 +30,7 @@ NAMES = {
 def up(settings: Settings, console: Console, tell: Callable[[Mapping[str, str]], None] | None = None) -> None:
     """Start what is missing, tell where everything is, and stay until somebody ends it or a part fails.
 
-    The addresses go to the console as a table, or to `tell`.
+    The addresses and the key for the API go to the console as a table, or to `tell`.
     """
     stack = compose(settings)
     with held(settings.home), Log(settings.home / "logs" / "stack.log", console) as log:
@@ -37,20 +38,34 @@ def up(settings: Settings, console: Console, tell: Callable[[Mapping[str, str]],
         try:
             with Supervisor(stack.parts, stack.environment, Path.cwd(), log) as supervisor:
                 supervisor.start()
-                if tell:
-                    tell(stack.addresses)
-                else:
-                    console.print(address_table(stack.addresses))
-                console.print("[dim]Ctrl-C ends everything[/]")
+                _tell(stack.addresses, keep_key(settings), console, tell)
                 supervisor.run()
         except StopAsked:
             console.print("[dim]everything is ended[/]")
 
 
-def address_table(addresses: Mapping[str, str]) -> Table:
-    """Where everything is."""
-    table = Table("what", "where", box=None, header_style="bold", pad_edge=False)
+def _tell(
+    addresses: Mapping[str, str],
+    api_key: str | None,
+    console: Console,
+    tell: Callable[[Mapping[str, str]], None] | None,
+) -> None:
+    if tell:
+        tell({**addresses, "api_key": api_key} if api_key else addresses)
+    else:
+        console.print(address_table(addresses, api_key))
+    if api_key is None:
+        console.print("[dim]a key for the API: comms keys create --name NAME --scope SCOPE[/]")
+    console.print("[dim]Ctrl-C ends everything[/]")
+
+
+def address_table(addresses: Mapping[str, str], api_key: str | None) -> Table:
+    """Where everything is, and what opens the API."""
+    table = Table("what", box=None, header_style="bold", pad_edge=False)
+    table.add_column("where", overflow="fold")
     for name, words in NAMES.items():
         if name in addresses:
             table.add_row(words, addresses[name])
+        if name == "api" and api_key:
+            table.add_row("its key", api_key)
     return table

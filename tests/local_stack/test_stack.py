@@ -88,6 +88,19 @@ def test_the_worker_waits_for_database_and_mail_and_the_api_for_the_database(wor
     assert needs["api"] == {"database"}
 
 
+def test_the_api_is_ready_when_it_is_healthy_and_writes_no_access_log(world: Path) -> None:
+    (api,) = [part for part in stack(world).parts if part.name == "api"]
+    assert "--no-access-log" in api.command
+    assert api.command[api.command.index("--timeout-graceful-shutdown") + 1] == "4"
+    assert api.ready is not None
+    assert not api.ready()
+
+
+def test_people_are_sent_to_the_documentation_of_the_api_unless_it_is_closed(world: Path) -> None:
+    assert stack(world).addresses["api"] == "http://127.0.0.1:8000/docs"
+    assert stack(world, environment="production").addresses["api"] == "http://127.0.0.1:8000/healthz"
+
+
 def test_a_home_is_held_by_one_stack_at_a_time(world: Path) -> None:
     with held(world / "home"), pytest.raises(Conflict, match="another"), held(world / "home"):
         pass

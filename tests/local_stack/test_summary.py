@@ -28,7 +28,15 @@ def test_the_figures_are_those_of_the_run_and_the_totals_those_of_the_tables(ses
         )
         session.add(PlanDecision(run_key="run-0", reason=Reason.BLOCKED, **decided))
     with reading(sessions) as session:
-        found = summarise(session, "run-1", NOW, 1, {"daily-batch": "Completed"}, {"prefect": "http://here"})
+        found = summarise(
+            session,
+            "run-1",
+            NOW,
+            1,
+            {"daily-batch": "Completed"},
+            {"prefect": "http://here", "api": "http://there/docs"},
+            "comms_x",
+        )
 
     assert (found.therapists, found.placement_requests) == (4, 4)
     assert (found.emails_created, found.patients_in_emails, found.emails_sent) == (2, 2, 1)
@@ -38,7 +46,8 @@ def test_the_figures_are_those_of_the_run_and_the_totals_those_of_the_tables(ses
     told = StringIO()
     tell(found, Console(file=told, width=120))
     assert "no working email address" in told.getvalue()
+    assert told.getvalue().index("http://there/docs") < told.getvalue().index("comms_x")
     assert list(found.as_json()) == [
         "therapists", "placement_requests", "emails_created", "emails_sent", "emails_received", "patients_in_emails",
-        "refused", "calls_scheduled", "flow_runs", "urls",
+        "refused", "calls_scheduled", "flow_runs", "urls", "api_key",
     ]  # fmt: skip
