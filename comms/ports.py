@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -68,3 +68,54 @@ class Clock(Protocol):
     """Tells `now`, once per unit of work, aware and in UTC."""
 
     def __call__(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """One event as it goes onto the topic; `row` is the outbox's id."""
+
+    row: int
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """How one message ended: where it stands (offset -1 where the broker did not say), or why it was refused."""
+
+    row: int
+    partition: int | None = None
+    offset: int = -1
+    refused: str | None = None
+    """A code, for what is wrong with this message alone."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Receipts of what is known; with `interrupted` the others may stand on the topic or not."""
+
+    receipts: tuple[Receipt, ...]
+    interrupted: str | None = None
+
+
+class BrokerAway(Temporary):
+    """There is no usable connection to the broker; `fault` says why, as a code."""
+
+    code = "broker_away"
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"the broker cannot be used: {fault}")
+        self.fault = fault
+
+
+class EventPublisher(Protocol):
+    """Writes to one topic; not thread-safe."""
+
+    def publish(self, messages: Sequence[Message]) -> Publication:
+        """Write all and wait for every acknowledgement; BrokerAway where nothing was written."""
+
+    def read_since(self, offsets: Mapping[int, int]) -> tuple[list[bytes], dict[int, int]]:
+        """Read what stands on the topic from these offsets on (or its last thousands), and where it ends now."""
+
+    def close(self) -> None:
+        """Forget the connection; never raises."""

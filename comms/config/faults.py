@@ -24,7 +24,7 @@ SAMPLE_TEXT = re.compile(
 
 def contradictions(settings: Settings) -> list[str]:
     """Say which settings cannot work together, anywhere."""
-    return [*_lease(settings), *_tls(settings), *_calls(settings)]
+    return [*_lease(settings), *_tls(settings), *_calls(settings), *_kafka(settings)]
 
 
 def _lease(settings: Settings) -> list[str]:
@@ -38,6 +38,15 @@ def _tls(settings: Settings) -> list[str]:
     if settings.smtp_use_tls and settings.smtp_security == "none":
         return ["SMTP_SECURITY: none contradicts SMTP_USE_TLS=true; remove one of them"]
     return []
+
+
+def _kafka(settings: Settings) -> list[str]:
+    found = []
+    if settings.kafka_heartbeat_ms * 3 > settings.kafka_session_timeout_ms:
+        found.append("COMMS_KAFKA_HEARTBEAT_MS: at most a third of COMMS_KAFKA_SESSION_TIMEOUT_MS; make it smaller")
+    if settings.kafka_security_protocol.startswith("SASL") and not settings.kafka_sasl_username:
+        found.append("KAFKA_SASL_USERNAME: missing; KAFKA_SECURITY_PROTOCOL asks for a login")
+    return found
 
 
 def _calls(settings: Settings) -> list[str]:
@@ -54,7 +63,7 @@ def _calls(settings: Settings) -> list[str]:
 
 def dangers(settings: Settings) -> list[str]:
     """Say what must not go into production."""
-    return [*_placeholders(settings), *_footer(settings), *_plaintext(settings)]
+    return [*_placeholders(settings), *_footer(settings), *_plaintext(settings), *_plain_kafka(settings)]
 
 
 def _placeholders(settings: Settings) -> list[str]:
@@ -93,6 +102,15 @@ def _plaintext(settings: Settings) -> list[str]:
     if settings.smtp_security != "none" or _is_loopback(settings.smtp_host):
         return []
     return ["SMTP_SECURITY: mail without TLS to another machine; set starttls or tls"]
+
+
+def _plain_kafka(settings: Settings) -> list[str]:
+    kafka = settings.get_kafka_settings()
+    if kafka is None or kafka.security_protocol.endswith("SSL"):
+        return []
+    if all(_is_loopback(server.rpartition(":")[0].strip("[]")) for server in kafka.bootstrap_servers):
+        return []
+    return ["KAFKA_SECURITY_PROTOCOL: events without TLS to another machine; set SASL_SSL or SSL"]
 
 
 def _is_loopback(host: str) -> bool:

@@ -30,6 +30,3 @@ class Service(BaseModel):
     prefect_api_url: str = setting(
         "", "PREFECT_API_URL", "A running Prefect server. Without it `comms up` starts one.", shown="none"
     )
-    kafka_bootstrap_servers: str = setting(
-        "", "KAFKA_BOOTSTRAP_SERVERS", "Kafka brokers. Without them: no Kafka.", shown="none"
-    )

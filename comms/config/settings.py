@@ -22,6 +22,7 @@ from comms.config import faults
 from comms.config.api import Api
 from comms.config.calls import Calls
 from comms.config.contacts import Contacts
+from comms.config.kafka import Kafka
 from comms.config.local_stack import LocalStack
 from comms.config.mail import Mail
 from comms.config.secret_files import SecretFiles
@@ -30,11 +31,13 @@ from comms.config.service import Service
 from comms.errors import ConfigurationError
 
 ENV_FILE = ".env"
-GROUPS: tuple[type[BaseModel], ...] = (Service, Mail, Contacts, Calls, Sending, Api, LocalStack)
+EMPTY_SAYS_NO = frozenset({"KAFKA_BOOTSTRAP_SERVERS"})
+"""Set but empty is a word of its own there: no Kafka, not the one that `comms up` would start."""
+GROUPS: tuple[type[BaseModel], ...] = (Service, Mail, Contacts, Calls, Sending, Api, Kafka, LocalStack)
 """The subjects in the order of `docs/settings.md`."""
 
 
-class Settings(LocalStack, Api, Sending, Calls, Mail, Service, BaseSettings):
+class Settings(LocalStack, Kafka, Api, Sending, Calls, Mail, Service, BaseSettings):
     """One value per name. An empty value means the default, whatever a weaker layer says.
 
     Arguments may be spelled as attributes or as in the environment; the environment only as declared (Pydantic's
@@ -67,7 +70,7 @@ class Settings(LocalStack, Api, Sending, Calls, Mail, Service, BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _drop_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in values.items() if value != ""}
+        return {name: value for name, value in values.items() if value != "" or name in EMPTY_SAYS_NO}
 
     def faults(self) -> list[str]:
         """Say what forbids a start with these settings, one line each."""

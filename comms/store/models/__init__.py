@@ -5,8 +5,9 @@ from comms.store.models.base import Base, BigId, UtcDateTime
 from comms.store.models.calls import CallCell, PhoneCall, PhoneCallBatch, PhoneCallEmail
 from comms.store.models.contacts import ContactEntry, ContactState, Suppression
 from comms.store.models.emails import DeliveryAttempt, Email, EmailBatch
-from comms.store.models.events import InboxEvent, OutboxEvent
+from comms.store.models.events import DeadLetter, InboxEvent, OutboxEvent
 from comms.store.models.facts import Patient, PlacementRequest, Therapist
+from comms.store.models.leases import Lease, TopicMark
 from comms.store.models.operations import AuditEntry, Heartbeat, JobRun, PlanDecision, StaffItem, StaffSetting
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "CallCell",
     "ContactEntry",
     "ContactState",
+    "DeadLetter",
     "DeliveryAttempt",
     "Email",
     "EmailBatch",
@@ -24,6 +26,7 @@ __all__ = [
     "IdempotencyAnswer",
     "InboxEvent",
     "JobRun",
+    "Lease",
     "OutboxEvent",
     "Patient",
     "PhoneCall",
@@ -35,5 +38,6 @@ __all__ = [
     "StaffSetting",
     "Suppression",
     "Therapist",
+    "TopicMark",
     "UtcDateTime",
 ]

@@ -1,0 +1,5 @@
+"""Kafka: what is published, and what is read. Knows bytes and coordinates, no rows and no meaning."""
+
+from comms.gateways.kafka.publisher import KafkaPublisher
+
+__all__ = ["KafkaPublisher"]
