@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from fastapi import Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.schemas.fields import Body, FlagFilter, IdFilter, Note, View, WordFilter
 from comms.rules.states import EmailStatus
@@ -61,6 +61,10 @@ class EmailView(EmailLine):
 
 class CancelEmail(Body):
     """What becomes of the placement requests in it, and why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"requests": "reopen", "reason": "The therapist called us first."}]}
+    )
 
     requests: Annotated[
         Literal["reopen", "withdraw"], Field(description="Into the next batch, or closed for good.")
