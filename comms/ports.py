@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import Any, Protocol
 
 from comms.errors import Temporary
 from comms.rules.replies import Reply
@@ -114,8 +115,62 @@ class EventPublisher(Protocol):
     def publish(self, messages: Sequence[Message]) -> Publication:
         """Write all and wait for every acknowledgement; BrokerAway where nothing was written."""
 
+    def check(self) -> None:
+        """BrokerAway where nobody answers."""
+
     def read_since(self, offsets: Mapping[int, int]) -> tuple[list[bytes], dict[int, int]]:
         """Read what stands on the topic from these offsets on (or its last thousands), and where it ends now."""
 
     def close(self) -> None:
         """Forget the connection; never raises."""
+
+
+class PlatformService(StrEnum):
+    """The three that the platform consists of for us."""
+
+    MATCHING = "matching"
+    THERAPIST = "therapist"
+    PATIENT = "patient"
+
+
+UNKNOWN = "unknown"
+"""The service answered, and knows no such id."""
+NOT_ASKED = frozenset({"gave_up", "out_of_time", "not_configured"})
+"""Faults of questions that were never sent: the service failed too often, or too slowly, or there is none."""
+
+
+@dataclass(frozen=True)
+class RequestPage:
+    """One page of placement requests as the platform sent them; with a `fault` there are none."""
+
+    rows: Sequence[Any] = ()
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class PlatformFacts:
+    """What the platform says of one therapist or patient, untranslated; or why there is nothing, as a code."""
+
+    id: int
+    fields: Mapping[str, Any] | None = None
+    fault: str | None = None
+
+
+class PlatformDirectory(Protocol):
+    """The platform's services over HTTP, for one run; not thread-safe. Trouble is in the answers, never raised.
+
+    A service that fails several times in a row, or takes too long in all, is not asked again.
+    """
+
+    @property
+    def services(self) -> frozenset[PlatformService]:
+        """Those that can be asked."""
+
+    def open_requests(self, page: int, limit: int) -> RequestPage:
+        """Read one page, counted from 1, of the requests that the platform calls `offen`."""
+
+    def facts(self, service: PlatformService, ids: Sequence[int]) -> list[PlatformFacts]:
+        """Ask about therapists or patients, several at once; one answer for each, in the order of `ids`."""
+
+    def put_in_progress(self, request_ids: Sequence[int]) -> dict[int, str | None]:
+        """Set requests `in_bearbeitung` there; for each the fault, or None. Doing it again is harmless."""

@@ -15,7 +15,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "security_protocol": settings.security_protocol,
         "ssl_check_hostname": True,
         "reconnect_backoff_max_ms": 1_000,  # a broker that comes back is found within a second
-        "bootstrap_timeout_ms": 5_000,
+        "bootstrap_timeout_ms": 3_000,
         "metrics_enabled": False,
     }
     if settings.ca_file:

@@ -18,8 +18,8 @@ from comms.config.kafka import KafkaSettings
 from comms.gateways.kafka.connecting import client_options
 from comms.ports import BrokerAway, Message, Publication, Receipt
 
-BLOCK_MS = 5_000
-DELIVERY_MS = 10_000
+BLOCK_MS = 3_000
+DELIVERY_MS = 6_000
 """So long the library itself tries again; after it the producer is made anew."""
 
 LARGEST = 1_000_000
@@ -81,10 +81,19 @@ class KafkaPublisher:
     @staticmethod
     def _flush(producer: KafkaProducer) -> str | None:
         try:
-            producer.flush(timeout=(DELIVERY_MS + BLOCK_MS) / 1000)
+            producer.flush(timeout=DELIVERY_MS / 1000 + 2)
         except KafkaError as error:
             return _code(error)
         return None
+
+    def check(self) -> None:
+        """Ask for the topic's partitions; BrokerAway where nobody answers."""
+        producer = self._connected()
+        try:
+            producer.partitions_for(self._topic)
+        except KafkaError as error:
+            self.close()
+            raise BrokerAway(_code(error)) from None
 
     def read_since(self, offsets: Mapping[int, int]) -> tuple[list[bytes], dict[int, int]]:
         """Read what stands on the topic from these offsets on (or its last thousands), and where it ends now."""

@@ -1,0 +1,39 @@
+"""The envelope around every event, as `platform_contract.md` has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+PRODUCER = "communication-service"
+VERSION = "1.0"
+
+
+def envelope(event_id: str, event_type: str, at: datetime, payload: dict[str, Any]) -> bytes:
+    """Write one event as JSON; the timestamp carries its offset."""
+    return json.dumps(
+        {
+            "eventId": event_id,
+            "eventType": event_type,
+            "version": VERSION,
+            "timestamp": at.isoformat(),
+            "producer": PRODUCER,
+            "payload": payload,
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    ).encode()
+
+
+def ids_in(messages: Iterable[bytes]) -> set[str]:
+    """The ids of our own events among whatever stands on the topic."""
+    found: set[str] = set()
+    for message in messages:
+        with suppress(ValueError):
+            read = json.loads(message)
+            if isinstance(read, dict) and read.get("producer") == PRODUCER and isinstance(read.get("eventId"), str):
+                found.add(read["eventId"])
+    return found

@@ -1,0 +1,117 @@
+"""The oldest unpublished event of every key, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import case, exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from comms.ports import Message, Receipt
+from comms.services.relaying.envelope import envelope
+from comms.store.engines import insert_for
+from comms.store.models import OutboxEvent, TopicMark
+
+REFUSALS = 50
+"""After so many a message is parked."""
+
+AT_ONCE = frozenset({"too_large", "MessageSizeTooLarge", "RecordListTooLarge"})
+"""Refusals that no further try will change."""
+
+LONGEST_WAIT = timedelta(minutes=10)
+
+
+def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
+    """Load the next event of each key that may be tried now, the oldest first.
+
+    Only heads: of two events with one key the second waits until the first is acknowledged or parked.
+    """
+    earlier = aliased(OutboxEvent)
+    blocked = exists().where(
+        earlier.key == OutboxEvent.key,
+        earlier.id < OutboxEvent.id,
+        earlier.published_at.is_(None),
+        earlier.parked_at.is_(None),
+    )
+    due = or_(OutboxEvent.next_attempt_at.is_(None), OutboxEvent.next_attempt_at <= now)
+    query = select(
+        OutboxEvent.id,
+        OutboxEvent.event_id,
+        OutboxEvent.event_type,
+        OutboxEvent.key,
+        OutboxEvent.created_at,
+        OutboxEvent.payload,
+    ).where(OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_(None), due, ~blocked)
+    return [
+        Message(row.id, row.key, envelope(row.event_id, row.event_type, row.created_at, row.payload))
+        for row in session.execute(query.order_by(OutboxEvent.id).limit(limit))
+    ]
+
+
+def settle(session: Session, topic: str, receipts: Sequence[Receipt], now: datetime) -> None:
+    """Mark what is acknowledged, remember how far the topic is known, and let what was refused wait or be parked."""
+    published = [receipt.row for receipt in receipts if receipt.refused is None]
+    mark_published(session, published, now)
+    ends: dict[int, int] = {}
+    for receipt in receipts:
+        if receipt.partition is not None and receipt.offset >= 0:
+            ends[receipt.partition] = max(ends.get(receipt.partition, 0), receipt.offset + 1)
+    note_ends(session, topic, ends)
+    _note_refusals(session, [receipt for receipt in receipts if receipt.refused is not None], now)
+
+
+def mark_published(session: Session, rows: Collection[int], now: datetime) -> None:
+    marked = update(OutboxEvent).where(OutboxEvent.id.in_(sorted(rows)), OutboxEvent.published_at.is_(None))
+    session.execute(marked.values(published_at=now).execution_options(synchronize_session=False))
+
+
+def mark_found(session: Session, event_ids: Collection[str], now: datetime) -> int:
+    """Mark what stands on the topic already; return how many rows did not know it."""
+    ids = sorted(event_ids)
+    marked = 0
+    for start in range(0, len(ids), 5_000):
+        chunk = ids[start : start + 5_000]
+        unknown = update(OutboxEvent).where(OutboxEvent.event_id.in_(chunk), OutboxEvent.published_at.is_(None))
+        found = unknown.values(published_at=now).returning(OutboxEvent.id)
+        marked += len(session.scalars(found.execution_options(synchronize_session=False)).all())
+    return marked
+
+
+def known_ends(session: Session, topic: str) -> dict[int, int]:
+    """How far each partition is known to be marked."""
+    query = select(TopicMark.partition, TopicMark.next_offset).where(TopicMark.topic == topic)
+    return {row.partition: row.next_offset for row in session.execute(query)}
+
+
+def note_ends(session: Session, topic: str, ends: Mapping[int, int]) -> None:
+    rows = [{"topic": topic, "partition": partition, "next_offset": end} for partition, end in sorted(ends.items())]
+    if not rows:
+        return
+    upsert = insert_for(session)(TopicMark).values(rows)
+    session.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["topic", "partition"], set_={"next_offset": upsert.excluded.next_offset}
+        )
+    )
+
+
+def _note_refusals(session: Session, receipts: Iterable[Receipt], now: datetime) -> None:
+    """Rarely any: one statement each."""
+    for receipt in receipts:
+        for_good = OutboxEvent.attempts + 1 >= (0 if receipt.refused in AT_ONCE else REFUSALS)
+        refused = update(OutboxEvent).where(OutboxEvent.id == receipt.row, OutboxEvent.published_at.is_(None))
+        session.execute(
+            refused.values(
+                attempts=OutboxEvent.attempts + 1,
+                fault=receipt.refused,
+                next_attempt_at=now + _wait(session, receipt.row),
+                parked_at=case((for_good, now), else_=None),
+                parked_reason=case((for_good, receipt.refused), else_=None),
+            ).execution_options(synchronize_session=False)
+        )
+
+
+def _wait(session: Session, row: int) -> timedelta:
+    attempts = session.scalar(select(func.coalesce(OutboxEvent.attempts, 0)).where(OutboxEvent.id == row)) or 0
+    return min(LONGEST_WAIT, timedelta(seconds=2 ** min(attempts, 20)))
