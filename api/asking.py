@@ -24,6 +24,7 @@ from api.rendering import etag, render, render_list
 from api.schemas.fields import View
 from api.security import Caller
 from comms.config import Settings
+from comms.errors import NotFound
 from comms.rules.scopes import Scope
 from comms.services.correspondence import Correspondence
 from comms.services.repeats import Repeatable, StoredAnswer, claim_repeatable, store_answer
@@ -177,6 +178,22 @@ class Asked:
             if self.if_match is not None and self.if_match.strip() != "*":
                 self._compare(unit.session, resource, id_)
             yield unit
+
+    @contextmanager
+    def putting(self, resource: Resource, id_: int) -> Iterator[Unit]:
+        """The same for what a PUT makes where there is none; with If-Match it makes nothing."""
+        with self.acting(resource) as unit:
+            if self.if_match is not None:
+                self._require_present(unit.session, resource, id_)
+            yield unit
+
+    def _require_present(self, session: Session, resource: Resource, id_: int) -> None:
+        try:
+            resource.load(session, id_)
+        except NotFound:
+            raise PreconditionFailed("there is none yet; without If-Match this would make it") from None
+        if (self.if_match or "").strip() != "*":
+            self._compare(session, resource, id_)
 
     def _compare(self, session: Session, resource: Resource, id_: int) -> None:
         key = resource.model.__table__.c.id

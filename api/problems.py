@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from comms.errors import (
+    BadFields,
     BadInput,
     CommsError,
     Conflict,
@@ -127,6 +128,8 @@ def answer_to(error: CommsError) -> Response:
 
 
 def _more(error: CommsError) -> dict[str, Any]:
+    if isinstance(error, BadFields):
+        return {"errors": [vars(fault) for fault in error.faults]}
     if isinstance(error, BadInput):
         where = error.where or "body"
         return {"errors": [{"field": where, "code": error.code, "message": error.reason}]}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class CommsError(Exception):
     """Base of the tree. `code` is stable and safe to log, count and show."""
@@ -18,6 +21,23 @@ class BadInput(CommsError):
         super().__init__(f"{where}: {message}" if where else message)
         self.where = where
         self.reason = message
+
+
+@dataclass(frozen=True)
+class FieldFault:
+    """One field that cannot be used: where it stands, a stable code, and why in words."""
+
+    field: str
+    code: str
+    message: str
+
+
+class BadFields(BadInput):
+    """Several fields at once cannot be used."""
+
+    def __init__(self, faults: Sequence[FieldFault]) -> None:
+        super().__init__(f"cannot be used: {', '.join(dict.fromkeys(fault.field for fault in faults))}")
+        self.faults = tuple(faults)
 
 
 class ConfigurationError(CommsError):

@@ -25,12 +25,17 @@ _SUBJECTS: dict[Kind, type[Subject]] = {
 
 def import_chunk(sessions: Sessions, chunk: Chunk) -> None:
     """Bring the rows in and count in `chunk` what became of them."""
-    subject = _SUBJECTS[chunk.kind]()
     with writing(sessions) as session:
-        subject.make_way(session, chunk, snapshots.load(session, chunk.kind, chunk.ids))
-        pending = chunk.rows
-        while pending:  # a second time only for rows that somebody else created in between
-            pending = _bring_in(session, subject, chunk, pending)
+        bring_in(session, chunk)
+
+
+def bring_in(session: Session, chunk: Chunk) -> None:
+    """Do the same in the caller's transaction."""
+    subject = _SUBJECTS[chunk.kind]()
+    subject.make_way(session, chunk, snapshots.load(session, chunk.kind, chunk.ids))
+    pending = chunk.rows
+    while pending:  # a second time only for rows that somebody else created in between
+        pending = _bring_in(session, subject, chunk, pending)
 
 
 def foresee_chunk(sessions: Sessions, chunk: Chunk) -> None:
@@ -52,7 +57,8 @@ def _bring_in(session: Session, subject: Subject, chunk: Chunk, rows: Sequence[R
     changed = [change for change in changes if change.before is not None and change.fields]
     snapshots.rewrite(session, chunk.kind, [change.after for change in changed])
     written = [change for change in new if change.row.id in created] + changed
-    snapshots.write_trail(session, written, chunk.now, chunk.actor)
+    moved = [change for change in changes if change.row.id in chunk.moved and not change.fields]
+    snapshots.write_trail(session, written + moved, chunk.moved, chunk.now, chunk.actor)
     subject.follow(session, chunk, written)
     lost = {change.row.id for change in new} - created
     for change in changes:

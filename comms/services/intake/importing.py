@@ -6,9 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
+from sqlalchemy.orm import Session
+
 from comms.rules.policy import BERLIN
 from comms.rules.states import RequestStatus
-from comms.services.intake.chunks import foresee_chunk, import_chunk
+from comms.services.intake.chunks import bring_in, foresee_chunk, import_chunk
 from comms.services.intake.records import ImportReport, Kind, Note, Record
 from comms.services.intake.rows import Row, RowRefused, read_row, unknown_fields
 from comms.services.intake.subjects import Chunk
@@ -34,6 +36,16 @@ def import_records(
             chunk = Chunk(kind, rows[start : start + ROWS_IN_A_CHUNK], now, actor)
             (foresee_chunk if dry_run else import_chunk)(sessions, chunk)
             _take_in(report, chunk)
+    return report
+
+
+def import_record(session: Session, record: Record, now: datetime, *, actor: str) -> ImportReport:
+    """Bring one record in, in the caller's transaction, by the same rules."""
+    report = ImportReport()
+    for kind, rows in _read([record], now.astimezone(BERLIN).date(), report).items():
+        chunk = Chunk(kind, rows, now, actor)
+        bring_in(session, chunk)
+        _take_in(report, chunk)
     return report
 
 

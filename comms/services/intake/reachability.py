@@ -47,6 +47,14 @@ def phone_number(value: Any) -> dict[str, Any]:
     return {"phone": plain, "phone_extension": direct or (number.extension or "")[:10] or None}
 
 
+def written_number(phone: str | None, extension: str | None) -> str | None:
+    """Write a stored number so that `phone_number` reads it back: `+49301234567-89`."""
+    if phone is None or extension is None:
+        return phone
+    hyphened = f"{phone}-{extension}"
+    return hyphened if _split(hyphened) == (phone, extension) else f"{phone} ext. {extension}"
+
+
 def _split(text: str) -> tuple[str, str | None]:
     if named := _EXTENSION.fullmatch(text):
         return named["main"], named["direct"]

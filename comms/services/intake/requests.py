@@ -30,7 +30,7 @@ class Requests(Subject):
 
     def foresee(self, session: Session, chunk: Chunk, before: dict[int, Columns]) -> None:
         self.deleted = _deleted(session, chunk.rows, lock=False)
-        chunk.moved = plan_moves(chunk.rows, before).ids
+        chunk.moved = plan_moves(self._standing(chunk.rows, before), before).ids
         for kind, named in _named(chunk.rows, before).items():
             chunk.stubs[kind.value] += len(named - snapshots.load(session, kind, named).keys())
 
@@ -39,14 +39,20 @@ class Requests(Subject):
         for kind, named in _named(chunk.rows, before).items():
             chunk.stubs[kind.value] += snapshots.create_stubs(session, kind, named, chunk.now)
         self.deleted = _deleted(session, chunk.rows, lock=True)
-        if misnamed := _misnamed(chunk.rows, before):
+        rows = self._standing(chunk.rows, before)
+        if misnamed := _misnamed(rows, before):
             _count(chunk.effects, take_out(session, misnamed, chunk.now, "therapist_changed"))
-        moves = plan_moves(chunk.rows, snapshots.load(session, Kind.PLACEMENT_REQUESTS, chunk.ids))
+        moves = plan_moves(rows, snapshots.load(session, Kind.PLACEMENT_REQUESTS, chunk.ids))
         for status, ids in sorted(moves.close.items()):
             _count(chunk.effects, withdraw_requests(session, ids, chunk.now, BY_PLATFORM[status], status))
         if moves.reopen:
             chunk.effects["requests_reopened"] += len(reopen_requests(session, moves.reopen, chunk.now))
         chunk.moved = moves.ids
+
+    def _standing(self, rows: Iterable[Row], before: dict[int, Columns]) -> list[Row]:
+        """Leave out what will be refused: a stub that would get a deleted patient."""
+        stubs = {id_ for id_, known in before.items() if is_stub(known)}
+        return [row for row in rows if row.id not in stubs or row.given.get("patient_id") not in self.deleted]
 
     def settle(self, change: Change, now: datetime) -> None:
         """Settle the status of a request that is new here; one that gets a deleted patient now is refused."""

@@ -72,8 +72,11 @@ def rewrite(session: Session, kind: Kind, rows: Sequence[Columns]) -> None:
     session.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=values), list(rows))
 
 
-def write_trail(session: Session, changes: Iterable[Change], now: datetime, actor: str) -> None:
-    """Record who brought which row in and which of its columns changed; never their values."""
+def write_trail(session: Session, changes: Iterable[Change], moved: Collection[int], now: datetime, actor: str) -> None:
+    """Record who brought which row in and which of its columns changed; never their values.
+
+    `moved` are the ids of those whose status changed besides.
+    """
     rows = [
         {
             "at": now,
@@ -81,9 +84,13 @@ def write_trail(session: Session, changes: Iterable[Change], now: datetime, acto
             "action": f"{SUBJECTS[change.row.kind]}.import",
             "subject_type": SUBJECTS[change.row.kind],
             "subject_id": change.row.id,
-            "details": {"fields": change.fields} if change.before else {"new": True},
+            "details": {"fields": _changed(change, moved)} if change.before else {"new": True},
         }
         for change in changes
     ]
     if rows:
         session.execute(insert(AuditEntry), rows)
+
+
+def _changed(change: Change, moved: Collection[int]) -> list[str]:
+    return sorted({*change.fields, "status"}) if change.row.id in moved else change.fields
