@@ -16,7 +16,7 @@ from comms.store.session import Sessions, make_sessions, reading, writing
 from tests.api.conftest import make_key
 from tests.factories import make_email, make_therapist
 from tests.local_stack.parts import becomes_true
-from tests.servers.api import Server, api_server
+from tests.servers.uvicorn import Server, uvicorn_server
 
 GRACEFUL = ("--timeout-graceful-shutdown", "4", "--no-access-log")
 BODY = b'{"requests": "reopen", "reason": "asked by phone"}'
@@ -67,43 +67,32 @@ def status_of(sessions: Sessions, email: Email) -> str:
         return session.get_one(Email, email.id).status
 
 
-def test_asked_to_end_it_answers_what_it_began_and_lets_nobody_in(
+def test_asked_to_end_it_answers_what_it_began_lets_nobody_in_and_waits_for_nobody_for_ever(
     sessions: Sessions, database_url: str, tmp_path: Path, email: Email
 ) -> None:
-    with api_server(tmp_path, database_url, *GRACEFUL) as server:
-        begun = Canceling(server, email, make_key(sessions, "write"))
+    key = make_key(sessions, "write")
+    with uvicorn_server(tmp_path, database_url, *GRACEFUL) as server:
+        begun, never_ended = Canceling(server, email, key), Canceling(server, email, key)
         server.process.send_signal(signal.SIGTERM)
 
         assert becomes_true(server.refuses, 10)
         assert begun.finish() == 200
         assert server.process.wait(timeout=10) in (0, -signal.SIGTERM)
+        del never_ended
     assert status_of(sessions, email) == "canceled"
-
-
-def test_somebody_who_never_ends_a_request_does_not_hold_it_up_for_ever(
-    sessions: Sessions, database_url: str, tmp_path: Path, email: Email
-) -> None:
-    options = ("--timeout-graceful-shutdown", "1", "--no-access-log")
-    with api_server(tmp_path, database_url, *options) as server:
-        begun = Canceling(server, email, make_key(sessions, "write"))
-        server.process.send_signal(signal.SIGTERM)
-
-        assert server.process.wait(timeout=10) in (0, -signal.SIGTERM)
-        del begun
-    assert status_of(sessions, email) == "draft"
 
 
 def test_killed_in_the_middle_it_starts_again_and_the_repeat_has_one_effect(
     sessions: Sessions, database_url: str, tmp_path: Path, email: Email
 ) -> None:
     key = make_key(sessions, "write")
-    with api_server(tmp_path, database_url) as first:
+    with uvicorn_server(tmp_path, database_url) as first:
         Canceling(first, email, key)
         first.process.kill()
         first.process.wait()
     assert status_of(sessions, email) == "draft"
 
-    with api_server(tmp_path, database_url, port=first.port) as second:
+    with uvicorn_server(tmp_path, database_url, port=first.port) as second:
         assert [Canceling(second, email, key).finish() for _ in range(2)] == [200, 200]
     assert status_of(sessions, email) == "canceled"
 
@@ -113,7 +102,7 @@ def test_its_log_names_routes_and_holds_nothing_that_was_sent(
 ) -> None:
     key = make_key(sessions, "admin")
     with (
-        api_server(tmp_path, database_url) as server,
+        uvicorn_server(tmp_path, database_url) as server,
         httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {key}"}) as client,
     ):
         statuses = [
