@@ -174,3 +174,30 @@ class PlatformDirectory(Protocol):
 
     def put_in_progress(self, request_ids: Sequence[int]) -> dict[int, str | None]:
         """Set requests `in_bearbeitung` there; for each the fault, or None. Doing it again is harmless."""
+
+
+@dataclass(frozen=True)
+class IncomingMessage:
+    """One message as it stands on a topic; `at` is the broker's timestamp, `value` None for a message without one."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
+    value: bytes | None
+
+
+class EventSource(Protocol):
+    """Reads topics as a member of a group; not thread-safe."""
+
+    def poll(self, seconds: float) -> list[IncomingMessage]:
+        """Wait for messages at most so long; BrokerAway where it cannot even begin to read."""
+
+    def commit(self) -> None:
+        """Say that everything polled so far is ours; a group that changed meanwhile gets it again."""
+
+    def behind(self) -> int:
+        """Messages that stand on our partitions and were not polled yet; BrokerAway where nobody answers."""
+
+    def close(self) -> None:
+        """Leave the group; never raises."""

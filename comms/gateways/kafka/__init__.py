@@ -1,5 +1,6 @@
 """Kafka: what is published, and what is read. Knows bytes and coordinates, no rows and no meaning."""
 
+from comms.gateways.kafka.consumer import KafkaSource
 from comms.gateways.kafka.publisher import KafkaPublisher
 
-__all__ = ["KafkaPublisher"]
+__all__ = ["KafkaPublisher", "KafkaSource"]

@@ -27,3 +27,8 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": settings.password.get_secret_value() if settings.password else None,
         }
     return options
+
+
+def code_of(error: BaseException) -> str:
+    """The error's name: its words may hold addresses."""
+    return type(error).__name__.removesuffix("Error")

@@ -15,7 +15,7 @@ from kafka.errors import (
 )
 
 from comms.config.kafka import KafkaSettings
-from comms.gateways.kafka.connecting import client_options
+from comms.gateways.kafka.connecting import client_options, code_of
 from comms.ports import BrokerAway, Message, Publication, Receipt
 
 BLOCK_MS = 3_000
@@ -50,7 +50,7 @@ class KafkaPublisher:
             try:
                 futures.append((message.row, producer.send(self._topic, message.value, message.key.encode())))
             except KafkaError as error:
-                fault = _code(error)
+                fault = code_of(error)
                 break
         fault = self._flush(producer) or fault
         settled = [_settled(row, future) for row, future in futures]
@@ -75,7 +75,7 @@ class KafkaPublisher:
                     delivery_timeout_ms=DELIVERY_MS,
                 )
             except (KafkaError, OSError) as error:
-                raise BrokerAway(_code(error)) from None
+                raise BrokerAway(code_of(error)) from None
         return self._producer
 
     @staticmethod
@@ -83,7 +83,7 @@ class KafkaPublisher:
         try:
             producer.flush(timeout=DELIVERY_MS / 1000 + 2)
         except KafkaError as error:
-            return _code(error)
+            return code_of(error)
         return None
 
     def check(self) -> None:
@@ -93,7 +93,7 @@ class KafkaPublisher:
             producer.partitions_for(self._topic)
         except KafkaError as error:
             self.close()
-            raise BrokerAway(_code(error)) from None
+            raise BrokerAway(code_of(error)) from None
 
     def read_since(self, offsets: Mapping[int, int]) -> tuple[list[bytes], dict[int, int]]:
         """Read what stands on the topic from these offsets on (or its last thousands), and where it ends now."""
@@ -104,7 +104,7 @@ class KafkaPublisher:
             )
             return self._read(consumer, offsets)
         except (KafkaError, OSError) as error:
-            raise BrokerAway(_code(error)) from None
+            raise BrokerAway(code_of(error)) from None
         finally:
             if consumer is not None:
                 consumer.close()
@@ -138,10 +138,5 @@ def _settled(row: int, future: Any) -> Receipt | str:
         return Receipt(row, future.value.partition, future.value.offset)
     error = future.exception if future.failed() else None
     if isinstance(error, OF_THE_MESSAGE):
-        return Receipt(row, refused=_code(error))
-    return _code(error) if error else "unanswered"
-
-
-def _code(error: BaseException) -> str:
-    """The error's name: its words may hold addresses."""
-    return type(error).__name__.removesuffix("Error")
+        return Receipt(row, refused=code_of(error))
+    return code_of(error) if error else "unanswered"
