@@ -20,9 +20,9 @@ _OLDER, _NEWER = "older", "newer"
 def read_page(
     request: Request,
     page: Annotated[
-        int | None, DIGITS, Query(ge=1, le=LAST_PAGE, description="From 1; shifts while rows are added. Prefer Link.")
+        int | None, Query(ge=1, le=LAST_PAGE, description="From 1; shifts while rows are added. Prefer Link."), DIGITS
     ] = None,
-    limit: Annotated[int, DIGITS, Query(ge=1, le=100, description="Rows in one answer.")] = 20,
+    limit: Annotated[int, Query(ge=1, le=100, description="Rows in one answer."), DIGITS] = 20,
     cursor: Annotated[str | None, Query(max_length=100, description="From a Link header; opaque.")] = None,
 ) -> Page:
     """Read where to go on; BadInput for a cursor that is not ours, or beside `page`."""
@@ -70,3 +70,15 @@ def _url(request: Request, direction: str, id_: int, limit: int) -> str:
     kept = [(name, value) for name, value in request.query_params.items() if name not in ("page", "limit", "cursor")]
     path = request.url.path
     return f"{path}?{urlencode([*kept, ('limit', limit), ('cursor', _cursor(path, direction, id_))])}"
+
+
+def numbered_headers(request: Request, page: int, limit: int, total: int, **kept: str) -> dict[str, str]:
+    """The same for what is made anew for each page: neighbours by number, `kept` parameters as they were here."""
+    last = -(-total // limit)
+    neighbours = [("next", page + 1)] * (page < last) + [("prev", page - 1)] * (1 < page <= last + 1)
+    query = dict(request.query_params) | kept
+    links = [
+        f'<{request.url.path}?{urlencode(query | {"limit": str(limit), "page": str(number)})}>; rel="{relation}"'
+        for relation, number in neighbours
+    ]
+    return {"X-Total-Count": str(total)} | ({"Link": ", ".join(links)} if links else {})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 
 from fastapi import Request
 from sqlalchemy import Engine
 
 from api.metrics import RequestMetrics
+from api.probing import Probe
 from api.security import Doorkeeper
 from comms.config import Settings
 from comms.services.correspondence import Correspondence
 from comms.services.letters.render import Letters
+from comms.services.readiness import Readiness, look
 from comms.store.database import require_current
 from comms.store.engines import make_engine
 from comms.store.session import Sessions, make_sessions
@@ -41,6 +43,12 @@ class Parts:
     @cached_property
     def doorkeeper(self) -> Doorkeeper:
         return Doorkeeper(lambda: self.sessions, self.settings.api_requests_per_minute)
+
+    @cached_property
+    def readiness(self) -> Probe[Readiness]:
+        """Goes around `sessions`: what these refuse is what it tells."""
+        kafka = bool(self.settings.kafka_bootstrap_servers)
+        return Probe(partial(look, self.engine, self._sessions, kafka=kafka))
 
     @cached_property
     def correspondence(self) -> Correspondence:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -44,18 +44,27 @@ _WORDS = {
 
 
 def declare(
-    scope: Scope, answer: Any = None, *also: int, status: int = 200, words: str = "", body: bool = False
+    scope: Scope,
+    answer: Any = None,
+    *also: int,
+    status: int = 200,
+    words: str = "",
+    body: bool = False,
+    more: Mapping[int, Any] | None = None,
 ) -> dict[str, Any]:
     """Arguments of a route: the scope it needs, what it answers, and every error that it may answer besides.
 
-    `also` names further errors: 404, 409, 412. `body` says that it reads one.
+    `also` names further errors: 404, 409, 412. `body` says that it reads one. `more` describes further answers, or
+    media types of the one.
     """
     errors = {401, 403, 422, 429, 503, *also} | ({413, 415} if body else set())
     described = {"description": words} if words else {}
     return {
         "response_model": answer,
         "status_code": status,
-        "responses": {code: _described(code) for code in sorted(errors)} | ({status: described} if words else {}),
+        "responses": {code: _described(code) for code in sorted(errors)}
+        | ({status: described} if words else {})
+        | dict(more or {}),
         "openapi_extra": {"security": [{SECURITY: [scope.value]}]},
     }
 
@@ -137,5 +146,5 @@ async def _work(handle: Handler, request: Read) -> Response:
 class Subject(APIRouter):
     """The routes of one subject, all of them guarded."""
 
-    def __init__(self, tag: str) -> None:
-        super().__init__(prefix="/api", tags=[tag], route_class=Guarded)
+    def __init__(self, tag: str, prefix: str = "/api") -> None:
+        super().__init__(prefix=prefix, tags=[tag], route_class=Guarded)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, ClassVar
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 BIGGEST = 2**63 - 1
@@ -66,6 +76,17 @@ def _digits(value: Any) -> Any:
     return value
 
 
+def known(words: Collection[str]) -> AfterValidator:
+    """Only these words; for what is listed in a table and not in an enum."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in words:
+            raise _refuse("enum", f"one of: {', '.join(words)}")
+        return value
+
+    return AfterValidator(check)
+
+
 def _true_or_false(value: Any) -> Any:
     if value is not None and value not in ("true", "false"):
         raise _refuse("boolean", "true or false")
@@ -77,13 +98,13 @@ def _hhmm(value: time) -> str:
 
 
 DIGITS = BeforeValidator(_digits)
-"""In a path or query `1_0`, ` 7` and `7.0` are no numbers."""
-Id = Annotated[int, DIGITS, Path(ge=1, le=BIGGEST)]
+"""In a path or query `1_0`, ` 7` and `7.0` are no numbers. Stands last: before bounds it takes them out of OpenAPI."""
+Id = Annotated[int, Path(ge=1, le=BIGGEST), DIGITS]
 """An id in the path."""
 RowId = Annotated[int, Field(strict=True, ge=1, le=BIGGEST)]
 """An id in a body."""
 Flag = Annotated[bool, Field(strict=True)]
-IdFilter = Annotated[int | None, DIGITS, Query(ge=1, le=BIGGEST)]
+IdFilter = Annotated[int | None, Query(ge=1, le=BIGGEST), DIGITS]
 WordFilter = Annotated[str | None, Query(max_length=320), AfterValidator(_line_or_none)]
 """One line of text to compare with."""
 FlagFilter = Annotated[bool | None, BeforeValidator(_true_or_false), Query()]
@@ -100,8 +121,12 @@ Instant = Annotated[
     AfterValidator(_utc),
 ]
 Day = Annotated[date, _spelled(_DAY, "date", "a date is YYYY-MM-DD")]
+DayFilter = Annotated[Day | None, Query()]
 LocalTime = Annotated[
-    time, _spelled(_TIME, "local_time", "a local time is HH:MM"), PlainSerializer(_hhmm, return_type=str)
+    time,
+    _spelled(_TIME, "local_time", "a local time is HH:MM"),
+    PlainSerializer(_hhmm, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["09:30"]}),
 ]
 """Hours and minutes in the local time zone of the service."""
 

@@ -20,11 +20,12 @@ from comms.services.calls.missing import close_unrecorded_calls
 from comms.services.calls.scheduling import schedule_follow_up_calls
 from comms.services.planning import plan_next_batch
 from comms.services.refreshing import refresh_stale_emails
+from comms.services.repeats import forget_answers
 from comms.services.sending import SendingReport, send_queued_emails
 from comms.store.engines import clock
 from comms.store.session import reading, writing
 
-DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS = "daily-batch", "send-queue", "follow-ups"
+DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS = job_runs.DAILY_BATCH, job_runs.SEND_QUEUE, job_runs.FOLLOW_UPS
 
 Step = dict[str, Any]
 """What a step returns: JSON."""
@@ -53,10 +54,14 @@ def open_run(
 
 
 def close_run(run: Step, counts: Mapping[str, Any], *, failed: bool = False) -> None:
-    """Note how the run ended; a dry run leaves no note."""
-    if run["standing"] != Standing.DRY:
-        with writing(sessions()) as session:
-            job_runs.finish_run(session, run["job"], run["key"], counts, clock(session), failed=failed)
+    """Note how the run ended, and once a day throw away what nobody needs; a dry run does neither."""
+    if run["standing"] == Standing.DRY:
+        return
+    with writing(sessions()) as session:
+        now = clock(session)
+        job_runs.finish_run(session, run["job"], run["key"], counts, now, failed=failed)
+        if run["job"] == DAILY_BATCH:
+            forget_answers(session, now)
 
 
 def plan_daily_batch(run: Step, limit: int, chunk_size: int) -> Step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from comms.store.engines import insert_for
 from comms.store.models import Email, EmailBatch, JobRun, PhoneCall, PlacementRequest, PlanDecision, Therapist
+
+DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS = "daily-batch", "send-queue", "follow-ups"
 
 
 def start_run(session: Session, job: str, key: str, at: datetime, now: datetime) -> datetime:
@@ -31,6 +33,24 @@ def finish_run(session: Session, job: str, key: str, counts: Mapping[str, Any], 
         .where(JobRun.job == job, JobRun.key == key)
         .values(state="failed" if failed else "completed", finished_at=now, counts=dict(counts))
     )
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The latest run of a job: `state` is running, completed or failed."""
+
+    key: str
+    started_at: datetime
+    finished_at: datetime | None
+    state: str
+
+
+def last_runs(session: Session, jobs: Collection[str]) -> dict[str, LastRun]:
+    """Find the latest run of each job; a job that never ran is missing."""
+    latest = [select(func.max(JobRun.id)).where(JobRun.job == job).scalar_subquery() for job in jobs]
+    query = select(JobRun.job, JobRun.key, JobRun.started_at, JobRun.finished_at, JobRun.state)
+    rows = session.execute(query.where(JobRun.id.in_(latest)))
+    return {row.job: LastRun(row.key, row.started_at, row.finished_at, row.state) for row in rows}
 
 
 @dataclass(frozen=True)

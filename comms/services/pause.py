@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -13,9 +14,25 @@ from comms.store.staff import audit, resolve_reason
 KEY = "sending_paused"
 
 
+@dataclass(frozen=True)
+class SendingState:
+    """Paused or not, since when and by whom; all None where nobody ever touched the switch."""
+
+    paused: bool
+    since: datetime | None = None
+    by: str | None = None
+    note: str | None = None
+
+
 def sending_paused(session: Session) -> bool:
+    return sending_state(session).paused
+
+
+def sending_state(session: Session) -> SendingState:
     setting = session.get(StaffSetting, KEY, populate_existing=True)
-    return setting is not None and bool(setting.value["paused"])
+    if setting is None:
+        return SendingState(paused=False)
+    return SendingState(bool(setting.value["paused"]), setting.updated_at, setting.updated_by, setting.note)
 
 
 def pause_sending(session: Session, actor: str, now: datetime, reason: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from comms.rules.replies import Reply
-from comms.services.pause import pause_sending, sending_paused
+from comms.services.pause import pause_sending, sending_paused, sending_state
 from comms.store.engines import insert_for
 from comms.store.models import StaffSetting
 from comms.store.staff import raise_item
@@ -25,6 +26,23 @@ class Channel(StrEnum):
     """The relay failed; nothing is tried until the rest is over."""
     PAUSED = "paused"
     """By staff, or because the relay refuses everything (`channel_misconfigured` on the staff list)."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """The kill switch as staff see it; `resting_until` only while the breaker is open."""
+
+    paused: bool
+    since: datetime | None
+    by: str | None
+    note: str | None
+    resting_until: datetime | None
+
+
+def show_switch(session: Session, at: datetime) -> Switch:
+    """Paused or not, since when, by whom and why; and whether sending rests by itself."""
+    until = resting_until(session)
+    return Switch(**vars(sending_state(session)), resting_until=until if until and until > at else None)
 
 
 def channel_state(session: Session, at: datetime) -> Channel:

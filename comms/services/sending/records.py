@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from comms.rules.policy import SendingPolicy
 from comms.rules.replies import Fault, Reply
 from comms.rules.retry import Kind, classify
+from comms.services.heartbeats import FAILING, MAIL, OK, beat
 from comms.services.places import lock_emails
 from comms.services.sending.channel import end_rest, let_channel_rest, pause_channel, resting_until
 from comms.services.sending.claim import renew_leases
@@ -21,6 +22,7 @@ from comms.store.engines import clock
 from comms.store.models import Email
 from comms.store.session import Sessions, writing
 
+_NO_ANSWER = (Kind.CONFIGURATION, Kind.CHANNEL_TRANSIENT, Kind.UNKNOWN, Kind.RETURNED)
 _COUNTS = {"accept": "sent", "defer": "deferred", "refuse": "failed", "lose": "in_doubt"}
 
 
@@ -31,6 +33,8 @@ class Records:
         self._sessions, self._owner, self._policy, self._tally = sessions, owner, policy, tally
         self._may_rest = True
         """A rest may stand in the database; looked for until an email was taken."""
+        self._has_beaten = False
+        """This run has said how the relay does; after a failure it has nothing better to say."""
 
     def write(self, asked: Sequence[Claimed], told: Sequence[Told]) -> Collection[Claimed]:
         """Commit marks and answers; return the marks that were granted. Times are the database's."""
@@ -52,6 +56,8 @@ class Records:
             let_channel_rest(session, reply, at, self._policy.breaker_pause)
         else:
             pause_channel(session, reply, at)
+        beat(session, MAIL, FAILING, str(reply), at)
+        self._has_beaten = True
 
     def finish(self, told: Sequence[Told]) -> None:
         """Move the emails as their answers say, with everything that follows."""
@@ -63,6 +69,7 @@ class Records:
             _lock(session, {result.claimed.email_id for result in results})
             done = settle(session, self._owner, results, at, self._policy)
             self._wake(session, done, at)
+            self._beat(session, results, at)
         self._count(done)
 
     def _wake(self, session: Session, done: Mapping[str, Sequence[Ending]], at: datetime) -> None:
@@ -72,6 +79,12 @@ class Records:
         if until and until <= at:
             end_rest(session)
         self._may_rest = bool(until)
+
+    def _beat(self, session: Session, results: Sequence[Result], at: datetime) -> None:
+        """Say once a run that the relay answers; a refusal of one letter is an answer too."""
+        if not self._has_beaten and any(classify(result.reply) not in _NO_ANSWER for result in results):
+            beat(session, MAIL, OK, None, at)
+            self._has_beaten = True
 
     def _count(self, done: Mapping[str, Sequence[Ending]]) -> None:
         for verb, endings in done.items():

@@ -1,0 +1,149 @@
+"""Can the service work? One state for each part: the database and its version, mail, Kafka, jobs, the kill switch.
+
+Without the database nothing works: unavailable. Everything else makes the service degraded, and it says what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from comms.errors import DatabaseNotReady
+from comms.services.heartbeats import FAILING, KAFKA, MAIL, Beat, last_beats
+from comms.services.job_runs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, LastRun, last_runs
+from comms.services.pause import SendingState, sending_state
+from comms.store.database import require_current
+from comms.store.engines import clock
+from comms.store.session import Sessions, reading
+
+OVERDUE = {
+    DAILY_BATCH: timedelta(hours=26),
+    FOLLOW_UPS: timedelta(hours=26),
+    SEND_QUEUE: timedelta(minutes=10),
+}
+"""After this long without a new run a job is overdue: a day and two hours, or five rounds of the queue."""
+
+
+class Status(StrEnum):
+    OK = "ok"
+    DEGRADED = "degraded"
+    UNAVAILABLE = "unavailable"
+
+
+class State(StrEnum):
+    """Of one part."""
+
+    OK = "ok"
+    NEVER = "never"
+    """It never ran or never reported: not set up, or just installed. No failure."""
+    RUNNING = "running"
+    FAILED = "failed"
+    OVERDUE = "overdue"
+    FAILING = "failing"
+    PAUSED = "paused"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN = "unknown"
+    """The database, which would know, does not answer."""
+
+
+_GOOD = (State.OK, State.NEVER, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Check:
+    """`at` is the last sign of life, `code` says why a state is not good."""
+
+    state: State
+    at: datetime | None = None
+    age_seconds: int | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Checks:
+    database: Check
+    migrations: Check
+    mail: Check = Check(State.UNKNOWN)
+    sending: Check = Check(State.UNKNOWN)
+    jobs: dict[str, Check] = field(default_factory=lambda: dict.fromkeys(OVERDUE, Check(State.UNKNOWN)))
+    kafka: Check | None = None
+    """None where none is configured."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    status: Status
+    checks: Checks
+
+
+AWAY = Readiness(
+    Status.UNAVAILABLE, Checks(Check(State.UNAVAILABLE, code="database_away"), migrations=Check(State.UNKNOWN))
+)
+
+
+def look(engine: Engine, sessions: Sessions, *, kafka: bool) -> Readiness:
+    """Look at everything; a database that is away is an answer too. May take as long as the driver waits."""
+    try:
+        require_current(engine)
+        with reading(sessions) as session:
+            return _judge(session, clock(session), kafka)
+    except DatabaseNotReady as error:
+        checks = Checks(Check(State.OK), Check(State.UNAVAILABLE, code=error.code))
+        return Readiness(Status.UNAVAILABLE, checks)
+    except SQLAlchemyError:
+        return AWAY
+
+
+def _judge(session: Session, now: datetime, kafka: bool) -> Readiness:
+    beats, runs = last_beats(session), last_runs(session, OVERDUE)
+    checks = Checks(
+        Check(State.OK),
+        Check(State.OK),
+        judge_beat(beats.get(MAIL), now),
+        judge_sending(sending_state(session), now),
+        {job: judge_job(runs.get(job), now, bound) for job, bound in OVERDUE.items()},
+        judge_beat(beats.get(KAFKA), now) if kafka else None,
+    )
+    good = all(check.state in _GOOD for check in _all(checks))
+    return Readiness(Status.OK if good else Status.DEGRADED, checks)
+
+
+def _all(checks: Checks) -> Iterator[Check]:
+    yield from (checks.database, checks.migrations, checks.mail, checks.sending, *checks.jobs.values())
+    if checks.kafka:
+        yield checks.kafka
+
+
+def judge_beat(beat: Beat | None, now: datetime) -> Check:
+    """A part that is silent because there was nothing to do stays as it was."""
+    if beat is None:
+        return Check(State.NEVER)
+    state = State.FAILING if beat.state == FAILING else State.OK
+    return Check(state, beat.at, _age(beat.at, now), beat.code)
+
+
+def judge_job(run: LastRun | None, now: datetime, bound: timedelta) -> Check:
+    """Overdue beats failed: a job that failed long ago and was not begun again needs the scheduler, not its log."""
+    if run is None:
+        return Check(State.NEVER)
+    state = State.OVERDUE if now - run.started_at > bound else _JOB_STATES[run.state]
+    return Check(state, run.started_at, _age(run.started_at, now))
+
+
+_JOB_STATES = {"running": State.RUNNING, "completed": State.OK, "failed": State.FAILED}
+
+
+def judge_sending(sending: SendingState, now: datetime) -> Check:
+    state = State.PAUSED if sending.paused else State.OK
+    return Check(state, sending.since, None if sending.since is None else _age(sending.since, now))
+
+
+def _age(at: datetime, now: datetime) -> int:
+    """Whole seconds; clocks of two machines may differ a little."""
+    return max(0, int((now - at).total_seconds()))
