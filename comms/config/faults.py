@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from comms.errors import ConfigurationError
 
@@ -20,6 +21,8 @@ SAMPLE_DOMAIN = re.compile(r"(^|[@.])((example|test|invalid)|example\.(org|com|n
 SAMPLE_TEXT = re.compile(
     r"^$|^<.*>$|^your[-_ ]|change[-_ ]?me|\(beispiel\)|impressum folgt|^(password|passwort|secret)$", re.IGNORECASE
 )
+
+_OUR_NAMES = ("COMMS_", "SMTP_", "PLATFORM_")
 
 
 def contradictions(settings: Settings) -> list[str]:
@@ -63,7 +66,8 @@ def _calls(settings: Settings) -> list[str]:
 
 def dangers(settings: Settings) -> list[str]:
     """Say what must not go into production."""
-    return [*_placeholders(settings), *_footer(settings), *_plaintext(settings), *_plain_kafka(settings)]
+    plain = [*_plaintext(settings), *_plain_kafka(settings), *_plain_http(settings)]
+    return [*_placeholders(settings), *_footer(settings), *plain]
 
 
 def _placeholders(settings: Settings) -> list[str]:
@@ -77,6 +81,7 @@ def _placeholders(settings: Settings) -> list[str]:
     passwords = {
         "DATABASE_URL": _password_in(settings.database_url),
         "SMTP_PASSWORD": settings.smtp_password.get_secret_value(),
+        "COMMS_PLATFORM_TOKEN": settings.platform_token.get_secret_value(),
     }
     found = [name for name, value in domains.items() if SAMPLE_DOMAIN.search(value)]
     found += [name for name, value in texts.items() if SAMPLE_TEXT.search(value.strip())]
@@ -113,6 +118,20 @@ def _plain_kafka(settings: Settings) -> list[str]:
     return ["KAFKA_SECURITY_PROTOCOL: events without TLS to another machine; set SASL_SSL or SSL"]
 
 
+def _plain_http(settings: Settings) -> list[str]:
+    urls = {
+        "PLATFORM_MATCHING_URL": settings.platform_matching_url,
+        "PLATFORM_THERAPIST_URL": settings.platform_therapist_url,
+        "PLATFORM_PATIENT_URL": settings.platform_patient_url,
+    }
+    plain = [name for name, url in urls.items() if url.lower().startswith("http:") and not _is_local(url)]
+    return [f"{name}: health data without TLS to another machine; use https" for name in plain]
+
+
+def _is_local(url: str) -> bool:
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -125,7 +144,7 @@ def misspelt(names: Iterable[str], known: Iterable[str]) -> list[str]:
     settings = set(known)
     found = []
     for name in sorted({name.upper() for name in names} - settings):
-        near = get_close_matches(name, settings, n=1, cutoff=0.9) if name.startswith(("COMMS_", "SMTP_")) else []
+        near = get_close_matches(name, settings, n=1, cutoff=0.9) if name.startswith(_OUR_NAMES) else []
         if near and name.removesuffix("_FILE") not in settings:
             found.append(f"{name}: there is no such setting; do you mean {near[0]}?")
     return found

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, SecretStr
 
 
 def setting(
@@ -75,6 +76,27 @@ def _host(text: str) -> str:
     return text
 
 
+def _base_url(url: str) -> str:
+    """A login in it would end up in logs, and a question mark would swallow the paths that are added."""
+    if url and not (re.fullmatch(r"[!-~]+", url) and not re.search(r"[?#@\\]", url) and _is_http(url)):
+        raise ValueError("needs http://HOST[:PORT][/PATH] or https://…, without login, question mark or fragment")
+    return url.rstrip("/")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _header_value(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]*", secret.get_secret_value()):
+        raise ValueError("must be plain ASCII without spaces")
+    return secret
+
+
 def _database(url: str) -> str:
     """A relative SQLite path is made absolute: worker processes run in other folders."""
     backend, found, path = url.partition(":///")
@@ -94,3 +116,5 @@ OneLine = Annotated[str, AfterValidator(_one_line), "one line of text"]
 Address = Annotated[str, AfterValidator(_address), "an email address"]
 Host = Annotated[str, AfterValidator(_host), "a host name or IP address"]
 DatabaseUrl = Annotated[str, AfterValidator(_database), "a URL"]
+BaseUrl = Annotated[str, AfterValidator(_base_url), "an http or https URL"]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value), "ASCII without spaces"]

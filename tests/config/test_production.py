@@ -72,3 +72,23 @@ def test_production_allows_plain_mail_to_this_machine(monkeypatch: pytest.Monkey
 
 def test_development_may_use_all_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(monkeypatch, SMTP_HOST="smtp.example.org", SMTP_PASSWORD="changeme").faults() == []
+
+
+@pytest.mark.parametrize("name", ["PLATFORM_MATCHING_URL", "PLATFORM_THERAPIST_URL", "PLATFORM_PATIENT_URL"])
+def test_production_asks_other_machines_for_health_data_over_tls_only(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert faults(monkeypatch, **(PRODUCTION | {name: "http://platform.platzsuche.de:8001"})) == [
+        f"{name}: health data without TLS to another machine; use https"
+    ]
+
+
+@pytest.mark.parametrize("url", ["https://platform.platzsuche.de", "http://127.0.0.1:8001", "http://[::1]:1/x"])
+def test_production_allows_tls_and_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert read(monkeypatch, **(PRODUCTION | {"PLATFORM_PATIENT_URL": url})).platform_patient_url == url
+
+
+def test_production_refuses_a_token_that_is_a_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = faults(monkeypatch, **(PRODUCTION | {"COMMS_PLATFORM_TOKEN": "change-me"}))
+
+    assert said == ["COMMS_PLATFORM_TOKEN: still a placeholder; set the real one"]
