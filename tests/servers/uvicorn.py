@@ -50,7 +50,7 @@ def uvicorn_server(folder: Path, database_url: str, *options: str, port: int | N
             stderr=subprocess.STDOUT, preexec_fn=dies_with_parent(),
         )  # fmt: skip
     try:
-        assert becomes_true(lambda: process.poll() is not None or is_healthy(f"http://{HOST}:{port}/healthz"), 30)
+        assert becomes_true(lambda: process.poll() is not None or is_healthy(f"http://{HOST}:{port}/healthz"), 90)
         assert process.poll() is None, log.read_text()
         yield Server(process, port, log)
     finally:
