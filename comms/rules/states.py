@@ -24,6 +24,19 @@ class PhoneCallStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class CallKind(StrEnum):
+    """Why there is a call."""
+
+    FOLLOW_UP = "follow_up"
+    """For emails without an answer."""
+    FIRST = "first"
+    """For requests of a therapist without a working address."""
+    REPLY = "reply"
+    """Answers an answer: a call-back after "needs follow-up"; it stands outside the contact rule."""
+    MANUAL = "manual"
+    """Booked by a person."""
+
+
 class RequestStatus(StrEnum):
     """Of a placement request. The platform says offen, in_bearbeitung, abgelehnt, angenommen; withdrawn is ours."""
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from comms.rules.states import EmailStatus, PhoneCallStatus
 from comms.services.calls import remove_from_calls
+from comms.services.calls.removal import drop_call
 from comms.services.places import NOT_HANDED_OVER, cancel_emails, lock_emails
 from comms.services.reopening import reopen_waiting
 from comms.store.models import Email, PhoneCall, PhoneCallBatch
@@ -32,6 +33,7 @@ def stop_contacting(session: Session, therapist_ids: Collection[int], now: datet
     emails = stop_emails(session, now, reason, Email.therapist_id.in_(sorted(therapist_ids)))
     requests = _in_calls(session, therapist_ids)
     calls = remove_from_calls(session, now, reason, request_ids=requests)
+    calls += _drop_calls_about_nobody(session, therapist_ids, now, reason)
     reopen_waiting(session, requests, now)
     return Stopped(tuple(emails), tuple(sorted(calls)))
 
@@ -52,6 +54,15 @@ def _take_from_senders(session: Session, email_ids: Collection[int], now: dateti
         .values(version=Email.version + 1, updated_at=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def _drop_calls_about_nobody(session: Session, therapist_ids: Collection[int], now: datetime, reason: str) -> list[int]:
+    """Cancel the calls in which there was no request to begin with."""
+    left = PhoneCall.therapist_id.in_(sorted(therapist_ids)), PhoneCall.status == PhoneCallStatus.SCHEDULED
+    calls = session.scalars(select(PhoneCall.id).where(*left).order_by(PhoneCall.id)).all()
+    for call_id in calls:  # rarely more than one
+        drop_call(session, call_id, now, reason)
+    return list(calls)
 
 
 def _in_calls(session: Session, therapist_ids: Collection[int]) -> list[int]:

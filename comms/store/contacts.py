@@ -91,6 +91,19 @@ def override(session: Session, holder: str, keys: Collection[str], now: datetime
     _record(session, {holder: keys}, now, "override")
 
 
+def override_beside(session: Session, holder: str, keys: Collection[str], now: datetime) -> None:
+    """Like `override`, but what another holds stays held by it: a waiting email still goes out."""
+    rows = [{"key": key, "held_by": holder, "contacted_at": now} for key in sorted(keys)]
+    upsert = insert_for(session)(ContactState).values(rows)
+    held = func.coalesce(ContactState.held_by, upsert.excluded.held_by)
+    session.execute(
+        upsert.on_conflict_do_update(
+            index_elements=["key"], set_={"held_by": held, "contacted_at": upsert.excluded.contacted_at}
+        )
+    )
+    _record(session, {holder: keys}, now, "override")
+
+
 def record_reply(session: Session, holder: str, keys: Collection[str], now: datetime) -> None:
     """Write down a message that answers the therapist's own answer: it needs no claim and takes none."""
     _record(session, {holder: keys}, now, "reply")

@@ -45,7 +45,7 @@ def note_answers(
     _check(call, answers)
     changed = _write(session, call.id, answers)
     _end_places_in_emails(session, call.id, changed)
-    _start_cooling(session, call, reached_at, now, zone)
+    start_cooling(session, call, reached_at, now, zone)
     settle_requests(session, changed, now)
     announce_responses(session, f"call:{call.id}", call.therapist_id, changed, source, now)
     return _list_unfinished(session, call, changed, now)
@@ -95,7 +95,7 @@ def _end_places_in_emails(session: Session, call_id: int, request_ids: Collectio
     )
 
 
-def _start_cooling(session: Session, call: Call, reached_at: datetime, now: datetime, zone: ZoneInfo) -> None:
+def start_cooling(session: Session, call: Call, reached_at: datetime, now: datetime, zone: ZoneInfo) -> None:
     """An email whose requests were all rejected on the phone starts a rest, as if that had been written."""
     query = select(PhoneCallBatch.email_id, PhoneCallBatch.outcome).where(
         PhoneCallBatch.phone_call_id == call.id, PhoneCallBatch.outcome.is_not(None)

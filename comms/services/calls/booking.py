@@ -23,7 +23,7 @@ from comms.services.calls.conditions import AWAITS_RETRY, UNANSWERED
 from comms.services.calls.linking import link
 from comms.services.calls.needs import CallNeed, load_needs, why_not_called
 from comms.services.events import announce_calls
-from comms.store.contacts import call_holder, claim, release, therapist_key
+from comms.store.contacts import call_holder, claim, record_reply, release, therapist_key
 from comms.store.engines import insert_for
 from comms.store.models import Email, PhoneCall
 from comms.store.staff import resolve_items
@@ -69,7 +69,7 @@ def decide(session: Session, therapist_ids: Sequence[int], now: datetime, policy
     refused: dict[int, Reason | SlotReason] = {}
     for need in needs:
         reason = why_not_called(need, now, policy)
-        if reason is Reason.CONTACTED_RECENTLY and need.booked_call:
+        if reason is Reason.CONTACTED_RECENTLY and need.booked_call and (need.email_ids or need.places):
             joining.append(need)
             continue
         earliest = need.retry.not_before if need.retry else None
@@ -90,12 +90,12 @@ def book(session: Session, therapist_ids: Sequence[int], now: datetime, policy: 
     ahead = _lock_calls(session, decided.joining, now)
     joining = {call_id: still_due.rest_of(need) for call_id, need in _booked(decided.joining) if call_id in ahead}
     proposals = [replace(each, need=still_due.rest_of(each.need)) for each in decided.proposals]
-    made = _insert_calls(session, [each for each in proposals if each.need.email_ids or each.need.places], now)
+    made = _insert_calls(session, [each for each in proposals if not each.need.is_empty], now)
     seated, lost, refused = _claim(session, made, now, policy)
     linked = link(session, {**{id_: made[id_].need for id_ in sorted(seated)}, **joining}, now)
-    empty = seated - linked.calls
+    empty = {id_ for id_ in seated - linked.calls if not made[id_].need.alone}
     _unmake(session, empty)
-    announce_calls(session, "call_scheduled", linked.calls, now)
+    announce_calls(session, "call_scheduled", linked.calls | (seated - empty), now)
     booked = {made[id_].need.therapist_id: id_ for id_ in sorted(seated - empty)}
     resolve_items(session, "therapist", booked, now, "service", ["no_slot"])
     return Booking(
@@ -118,7 +118,7 @@ class StillDue:
 
     def rest_of(self, need: CallNeed) -> CallNeed:
         if need.retry and need.retry.call_id not in self.missed_calls:
-            return replace(need, email_ids=(), places=())
+            return replace(need, email_ids=(), places=(), alone=False)
         emails = tuple(id_ for id_ in need.email_ids if id_ in self.email_ids)
         gone = set(need.email_ids) - set(emails)
         return replace(need, email_ids=emails, places=tuple(p for p in need.places if p.email_id not in gone))
@@ -184,8 +184,12 @@ def _claim(
     session: Session, made: Mapping[int, Proposal], now: datetime, policy: CallPolicy
 ) -> tuple[set[int], list[int], list[int]]:
     """Claim contacts, then cells; return the calls with both, and the therapists who lost the slot or the claim."""
-    wanted = {call_holder(id_): [therapist_key(each.need.therapist_id)] for id_, each in made.items()}
-    holders = claim(session, wanted, now, policy.window)
+    keys = {call_holder(id_): [therapist_key(each.need.therapist_id)] for id_, each in made.items()}
+    replies = {call_holder(id_) for id_, each in made.items() if each.need.is_reply}
+    for holder in sorted(replies):  # a handful at most
+        record_reply(session, holder, keys[holder], now)
+    wanted = {holder: keys[holder] for holder in keys.keys() - replies}
+    holders = replies | claim(session, wanted, now, policy.window)
     claimed = {id_ for id_ in made if call_holder(id_) in holders}
     seated = take_cells(session, {id_: (made[id_].need.therapist_id, made[id_].slot) for id_ in sorted(claimed)})
     _unmake(session, made.keys() - seated)

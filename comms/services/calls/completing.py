@@ -14,7 +14,7 @@ from comms.errors import BadInput, Conflict
 from comms.rules.policy import BERLIN
 from comms.rules.states import Outcome, PhoneCallStatus
 from comms.services.calls.answers import NoteOfAnswers, note_answers
-from comms.services.calls.facts import Call, lock_call
+from comms.services.calls.facts import Call, lock_call, said
 from comms.services.calls.removal import drop_call
 from comms.services.events import announce_call
 from comms.store.contacts import call_holder, happened, therapist_key, took_place
@@ -54,8 +54,9 @@ def complete_call(
 ) -> CompletedCall:
     """Note that the therapist was reached, at `at` (else when it was to be, or now if that is earlier).
 
-    `outcome` and `notes` are a person's words and stay in their columns. Also for a call noted as missed: then its
-    next try is canceled. Raises BadInput for a request that is not in the call, MoveNotAllowed for a canceled one.
+    `outcome` and `notes` are a person's words and stay in their columns; what is not said anew stays as it was. Also
+    for a call noted as missed: then its next try is canceled. Raises BadInput for a request that is not in the call,
+    MoveNotAllowed for a canceled one.
     """
     call = lock_call(session, call_id)
     reached_at = _reached_at(call, at, now)
@@ -68,8 +69,7 @@ def complete_call(
         status_reason=None,
         retry_after=None,
         actual_at=reached_at,
-        outcome=outcome,
-        notes=notes,
+        **said(outcome=outcome, notes=notes),
     )
     _record_contact(session, call, reached_at)
     _close_emails(session, call, now)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Subquery, and_, cast, exists, func, null, or_, select, union_all
 
 from comms.rules.policy import CallPolicy
-from comms.rules.states import OPEN_REQUEST, RequestStatus
+from comms.rules.states import OPEN_REQUEST, CallKind, RequestStatus
 from comms.services.calls.conditions import AWAITS_RETRY, IN_A_CALL, UNANSWERED
 from comms.store.models import (
     Email,
@@ -27,7 +27,8 @@ from comms.store.models import (
 
 def things_due(now: datetime, policy: CallPolicy) -> Subquery:
     """One row per thing to speak of: (therapist_id, since, email_id, request_id, call_id)."""
-    return union_all(_unanswered(now, policy), _without_address(), _missed_requests(), _missed_emails()).subquery("due")
+    missed = (_missed_requests(), _missed_emails(), _missed_alone())
+    return union_all(_unanswered(now, policy), _without_address(), *missed).subquery("due")
 
 
 def _unanswered(now: datetime, policy: CallPolicy) -> Any:
@@ -107,3 +108,16 @@ def _missed_emails() -> Any:
         .join(Email, Email.id == PhoneCallEmail.email_id)
         .where(AWAITS_RETRY, UNANSWERED)
     )
+
+
+def _missed_alone() -> Any:
+    """What a person booked without naming a request: the call itself is tried again."""
+    request = exists().where(PhoneCallBatch.phone_call_id == PhoneCall.id)
+    email = exists().where(PhoneCallEmail.phone_call_id == PhoneCall.id)
+    return select(
+        PhoneCall.therapist_id,
+        PhoneCall.created_at.label("since"),
+        cast(null(), BigInteger).label("email_id"),
+        cast(null(), BigInteger).label("request_id"),
+        PhoneCall.id.label("call_id"),
+    ).where(AWAITS_RETRY, PhoneCall.kind == CallKind.MANUAL, ~request, ~email)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,10 +21,17 @@ class Call:
     therapist_id: int
     status: str
     starts_at: datetime
+    duration_minutes: int
+    caller: int
     try_number: int
+    actual_at: datetime | None
+    retry_after: datetime | None
     email_ids: tuple[int, ...]
     request_ids: tuple[int, ...]
     """Still spoken of: neither answered otherwise nor withdrawn."""
+
+
+_LINKED = ("email_ids", "request_ids")
 
 
 def lock_call(session: Session, call_id: int) -> Call:
@@ -32,9 +40,8 @@ def lock_call(session: Session, call_id: int) -> Call:
     emails = emails_of_call(session, call_id)
     lock_patients(session, requests)
     lock_emails(session, Email.id.in_(emails))
-    query = select(
-        PhoneCall.id, PhoneCall.therapist_id, PhoneCall.status, PhoneCall.starts_at, PhoneCall.try_number
-    ).where(PhoneCall.id == call_id)
+    columns = (getattr(PhoneCall, name) for name in Call.__dataclass_fields__ if name not in _LINKED)
+    query = select(*columns).where(PhoneCall.id == call_id)
     row = session.execute(query.with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise NotFound("phone call", call_id)
@@ -43,6 +50,11 @@ def lock_call(session: Session, call_id: int) -> Call:
         email_ids=tuple(emails_of_call(session, call_id)),
         request_ids=tuple(_requests(session, call_id)),
     )
+
+
+def said(**words: str | None) -> dict[str, Any]:
+    """Column values of what a person said; what was not said keeps its column."""
+    return {name: text for name, text in words.items() if text is not None}
 
 
 def _requests(session: Session, call_id: int) -> list[int]:

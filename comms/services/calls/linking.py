@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from comms.rules.states import OPEN_REQUEST, RequestStatus
-from comms.services.calls.needs import CallNeed
+from comms.services.calls.needs import CallNeed, Place
 from comms.store.engines import insert_for
 from comms.store.models import Email, PhoneCallBatch, PhoneCallEmail, PlacementRequest
 
@@ -56,7 +56,7 @@ def _link_requests(session: Session, needs: Mapping[int, CallNeed], now: datetim
         }
         for id_, need in needs.items()
         for position, place in enumerate(need.places, start=1)
-        if waiting.get(place.request_id) in _expected(need, place.email_id)
+        if waiting.get(place.request_id) in _expected(need, place)
     ]
     if not rows:
         return []
@@ -76,9 +76,10 @@ def _lock_requests(session: Session, ids: Collection[int]) -> dict[int, str]:
     return {row.id: row.status for row in locked}
 
 
-def _expected(need: CallNeed, email_id: int | None) -> Collection[str]:
+def _expected(need: CallNeed, place: Place) -> Collection[str]:
     """A request of no email must still be open: in progress means that somebody else took it up."""
-    return OPEN_REQUEST if need.retry or email_id is not None else (RequestStatus.OPEN,)
+    known = need.retry or place.email_id is not None or place.taken_up
+    return OPEN_REQUEST if known else (RequestStatus.OPEN,)
 
 
 def _to_progress(session: Session, ids: Collection[int], now: datetime) -> None:

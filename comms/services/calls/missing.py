@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from comms.errors import BadInput, Conflict
 from comms.rules.policy import CallPolicy
 from comms.rules.states import PhoneCallStatus
-from comms.services.calls.facts import Call, lock_call
+from comms.services.calls.facts import Call, lock_call, said
 from comms.services.calls.scheduling import book_now
 from comms.services.events import announce_call
 from comms.store.contacts import call_holder, release
@@ -54,7 +54,7 @@ def miss_call(
     _check(reason)
     call = lock_call(session, call_id)
     again = _earliest(call, retry_after, policy)
-    move_call(session, "miss", call_id, now, status_reason=reason, retry_after=again, notes=notes)
+    move_call(session, "miss", call_id, now, status_reason=reason, retry_after=again, **said(notes=notes))
     release(session, [call_holder(call_id)])
     missed = _try_again(session, call, now, policy) if again else _give_up(session, call, now)
     at = missed.next_try_at and missed.next_try_at.isoformat()

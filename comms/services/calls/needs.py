@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,9 +20,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from comms.rules.availability import read_availability
-from comms.rules.contact import LastContact, Reason, TherapistFacts, can_contact_therapist
+from comms.rules.contact import NEVER, LastContact, Reason, TherapistFacts, Verdict, can_contact_therapist
 from comms.rules.horizon import Windows
 from comms.rules.policy import CallPolicy, ContactPolicy
+from comms.rules.states import CallKind
 from comms.services.calls.due import things_due
 from comms.store.models import ContactState, Email, Patient, PhoneCall, PlacementRequest, Suppression, Therapist
 
@@ -33,6 +34,8 @@ class Place:
 
     request_id: int
     email_id: int | None
+    taken_up: bool = False
+    """In progress, and answered: a person calls about what is on the staff list."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,29 @@ class CallNeed:
     email_ids: tuple[int, ...] = ()
     places: tuple[Place, ...] = ()
     retry: Retry | None = None
+    only_retry: bool = False
+    """Nothing is due but the missed call."""
+    alone: bool = False
+    """The missed call spoke of no request and no email: it is tried again for its own sake."""
 
     @property
     def therapist_id(self) -> int:
         return self.facts.therapist_id
 
     @property
+    def is_reply(self) -> bool:
+        """A call-back that was missed, and nothing else."""
+        return self.only_retry and self.retry is not None and self.retry.kind == CallKind.REPLY
+
+    @property
     def kind(self) -> str:
-        return self.retry.kind if self.retry else "follow_up" if self.email_ids else "first"
+        if self.retry and (self.retry.kind != CallKind.REPLY or self.only_retry):
+            return self.retry.kind
+        return CallKind.FOLLOW_UP if self.email_ids else CallKind.FIRST
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.email_ids or self.places or self.alone)
 
     @property
     def booked_call(self) -> int | None:
@@ -73,9 +91,25 @@ class CallNeed:
 
 
 def why_not_called(need: CallNeed, now: datetime, policy: CallPolicy) -> Reason | None:
-    """Decide as for an email, except that no address is needed and unanswered emails are what the call is for."""
+    return may_be_called(need.facts, now, policy, reply=need.is_reply).reason
+
+
+def may_be_called(facts: TherapistFacts, now: datetime, policy: CallPolicy, *, reply: bool = False) -> Verdict:
+    """Decide as for an email, except that no address is needed and unanswered emails are what the call is for.
+
+    A reply, which answers the therapist's own answer, stands outside all that has a date.
+    """
     rule = ContactPolicy(window=policy.window, cooling=policy.cooling, zone=policy.zone)
-    return can_contact_therapist(need.facts, now, rule).reason
+    if reply:
+        facts = replace(facts, contact=NEVER, rejected_on=None, next_contact_possible=None)
+    return can_contact_therapist(facts, now, rule)
+
+
+def load_therapist(session: Session, therapist_id: int) -> CallNeed | None:
+    """Load one therapist without anything to be called about; None for an unknown one."""
+    query = select(*_THERAPIST).select_from(Therapist).outerjoin(ContactState, _CONTACT)
+    row = session.execute(query.where(Therapist.id == therapist_id)).one_or_none()
+    return None if row is None else _therapist(row)
 
 
 def therapists_in_need(session: Session, now: datetime, policy: CallPolicy) -> list[int]:
@@ -96,7 +130,7 @@ def load_needs(session: Session, therapist_ids: Sequence[int], now: datetime, po
     query = (
         select(*_THERAPIST, due.c.email_id, due.c.request_id, due.c.call_id, *_RETRY)
         .join(due, due.c.therapist_id == Therapist.id)
-        .outerjoin(ContactState, ContactState.key == literal("therapist:") + cast(Therapist.id, String(20)))
+        .outerjoin(ContactState, _CONTACT)
         .outerjoin(PhoneCall, PhoneCall.id == due.c.call_id)
         .outerjoin(PlacementRequest, PlacementRequest.id == due.c.request_id)
         .outerjoin(Patient, Patient.id == PlacementRequest.patient_id)
@@ -109,6 +143,7 @@ def load_needs(session: Session, therapist_ids: Sequence[int], now: datetime, po
     return [_need(rows[id_]) for id_ in therapist_ids if id_ in rows]
 
 
+_CONTACT = ContactState.key == literal("therapist:") + cast(Therapist.id, String(20))
 _REJECTED_ON = select(func.max(Email.rejected_on)).where(Email.therapist_id == Therapist.id).scalar_subquery()
 
 _THERAPIST = (
@@ -128,16 +163,19 @@ _RETRY = (PhoneCall.kind, PhoneCall.try_number, PhoneCall.retry_after)
 
 
 def _need(rows: Sequence[Row[Any]]) -> CallNeed:
-    first = rows[0]
-    return CallNeed(
-        facts=_facts(first),
-        windows=read_availability(first.phone_availability).windows,
-        land=first.land,
-        holder=first.held_by,
+    return replace(
+        _therapist(rows[0]),
         email_ids=tuple(sorted({row.email_id for row in rows if row.email_id is not None})),
         places=tuple(_places(rows)),
         retry=_retry(rows),
+        only_retry=all(row.call_id is not None for row in rows),
+        alone=any(row.email_id is None and row.request_id is None for row in rows),
     )
+
+
+def _therapist(row: Row[Any]) -> CallNeed:
+    windows = read_availability(row.phone_availability).windows
+    return CallNeed(facts=_facts(row), windows=windows, land=row.land, holder=row.held_by)
 
 
 def _places(rows: Iterable[Row[Any]]) -> Iterable[Place]:

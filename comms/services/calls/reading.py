@@ -125,7 +125,7 @@ def _line(row: Row[PhoneCall, Therapist, int]) -> CallLine:
         minutes=call.duration_minutes,
         caller=call.caller,
         therapist_id=therapist.id,
-        therapist=_name(therapist),
+        therapist=full_name(therapist),
         phone=therapist.phone,
         extension=therapist.phone_extension,
         kind=call.kind,
@@ -136,6 +136,6 @@ def _line(row: Row[PhoneCall, Therapist, int]) -> CallLine:
     )
 
 
-def _name(therapist: Therapist) -> str:
+def full_name(therapist: Therapist) -> str:
     person = " ".join(part for part in (therapist.title, therapist.first_name, therapist.last_name) if part)
     return person if therapist.last_name else therapist.practice_name or person

@@ -1,0 +1,628 @@
+"""Phone calls over HTTP: booking, reading, moving, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from comms.rules.states import Outcome
+from comms.services.calls.completing import complete_call
+from comms.store.models import AuditEntry, CallCell, ContactEntry, Email, PhoneCall, PlacementRequest
+from comms.store.session import Sessions, reading, writing
+from tests.api.calls import TUESDAY, Clock, at_berlin, book, booked, set_clock, therapist, with_email, with_requests
+from tests.api.conftest import Client
+from tests.factories import NOW, WEEK, make_email, make_request, make_therapist
+from tests.invariants import broken
+from tests.services.calls import EVERY_WEEKDAY, events, follow_up, get, key_of
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return set_clock(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_broken(sessions: Sessions) -> Iterator[None]:
+    yield
+    assert {name for name in broken(sessions) if "announced" not in name} == set()
+
+
+def refusal(answer: Any) -> tuple[int, str | None]:
+    return answer.status_code, answer.json().get("reason")
+
+
+# booking
+
+
+def test_without_a_time_the_next_free_slot_is_found(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions))
+    assert (call["scheduled_date"], call["scheduled_time"], call["duration_minutes"]) == ("2026-11-23", "11:30", 5)
+    assert (call["status"], call["kind"], call["caller"], call["try_number"]) == ("scheduled", "manual", 1, 1)
+    assert client.get(f"/api/phone-calls/{call['id']}").json() == call
+
+
+def test_the_place_of_a_new_call_is_told_and_its_event_written(client: TestClient, sessions: Sessions) -> None:
+    answer = book(client, therapist(sessions), "10:00", duration_minutes=15)
+    call = answer.json()
+    assert answer.headers["location"] == f"/api/phone-calls/{call['id']}"
+    ((name, event),) = events(sessions, call["id"])
+    assert (name, event["duration_minutes"]) == ("call_scheduled", 15)
+    assert event["scheduled_at"] == "2026-11-24T09:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("day", "at", "reason"),
+    [
+        ("2026-11-23", "10:00", "in_the_past"),
+        ("2026-11-23", "11:20", "too_soon"),
+        (TUESDAY, "10:02", "off_grid"),
+        (TUESDAY, "07:55", "outside_phone_hours"),
+        (TUESDAY, "17:00", "outside_phone_hours"),
+        ("2026-12-24", "10:00", "outside_look_ahead"),
+        ("9999-12-31", "23:55", "outside_look_ahead"),
+        ("1990-01-02", "10:00", "in_the_past"),
+    ],
+)
+def test_a_time_that_cannot_be_is_refused_with_its_reason(
+    client: TestClient, sessions: Sessions, day: str, at: str, reason: str
+) -> None:
+    someone = therapist(sessions, phone_availability={"monday": [["08:00", "18:00"]], "tuesday": [["08:00", "17:00"]]})
+    answer = book(client, someone, scheduled_date=day, scheduled_time=at)
+    assert refusal(answer) == (409, reason)
+
+
+def test_a_holiday_of_the_land_is_refused(client: TestClient, sessions: Sessions, told: Clock) -> None:
+    told.now = at_berlin(23, 9) + timedelta(days=30)
+    answer = book(client, therapist(sessions), scheduled_date="2026-12-25", scheduled_time="10:00")
+    assert refusal(answer) == (409, "holiday")
+
+
+def test_callers_have_their_hours_too(client: TestClient, sessions: Sessions) -> None:
+    early = therapist(sessions, phone_availability={"tuesday": [["06:00", "12:00"]]})
+    assert refusal(book(client, early, "07:00")) == (409, "outside_caller_hours")
+
+
+def test_a_therapist_without_phone_hours_has_no_slot(client: TestClient, sessions: Sessions) -> None:
+    silent = therapist(sessions, phone_availability=None)
+    assert refusal(book(client, silent)) == refusal(book(client, silent, "10:00")) == (409, "no_phone_hours")
+
+
+def test_a_slot_is_taken_once(client: TestClient, sessions: Sessions) -> None:
+    booked(client, therapist(sessions), "10:00", duration_minutes=10)
+    assert refusal(book(client, therapist(sessions), "10:05")) == (409, "callers_busy")
+    assert booked(client, therapist(sessions), "10:10")["scheduled_time"] == "10:10"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"scheduled_date": TUESDAY}, "body.scheduled_time"),
+        ({"scheduled_time": "10:00"}, "body.scheduled_date"),
+        ({"scheduled_date": "2026-03-29", "scheduled_time": "02:30"}, "body.scheduled_time"),
+        ({"scheduled_date": "0001-01-01", "scheduled_time": "00:30"}, "body.scheduled_time"),
+        ({"scheduled_date": TUESDAY, "scheduled_time": "24:00"}, "body.scheduled_time"),
+        ({"scheduled_date": "24.11.2026", "scheduled_time": "10:00"}, "body.scheduled_date"),
+        ({"duration_minutes": 7}, "body.duration_minutes"),
+        ({"duration_minutes": 10**12}, "body.duration_minutes"),
+        ({"duration_minutes": "5"}, "body.duration_minutes"),
+        ({"status": "completed"}, "body.status"),
+        ({"placement_request_ids": [301, 301]}, "body.placement_request_ids"),
+        ({"placement_request_ids": ["301"]}, "body.placement_request_ids.0"),
+        ({"therapist_id": 10**30}, "body.therapist_id"),
+        ({"notes": "a\x00b"}, "body.notes"),
+        ({"override": {"reason": " "}}, "body.override.reason"),
+        ({"override": {}}, "body.override.reason"),
+        ({"caller": 1}, "body.caller"),
+    ],
+)
+def test_bad_input_is_named_by_its_field(
+    client: TestClient, sessions: Sessions, body: dict[str, Any], field: str
+) -> None:
+    answer = client.post("/api/phone-calls", json={"therapist_id": therapist(sessions)} | body)
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [field])
+
+
+def test_of_a_doubled_time_the_first_counts(client: TestClient, sessions: Sessions, told: Clock) -> None:
+    call = booked(client, therapist(sessions), "10:00")
+    told.now = at_berlin(24, 12)
+    clocks_back = {"actual_date": "2026-10-25", "actual_time": "02:30"}
+    done = client.post(f"/api/phone-calls/{call['id']}/complete", json=clocks_back).json()
+    assert (done["actual_at"], done["actual_time"]) == ("2026-10-25T00:30:00Z", "02:30")
+
+
+# a call is a contact
+
+
+def test_a_call_holds_the_contact_of_its_therapist(client: TestClient, sessions: Sessions) -> None:
+    someone = therapist(sessions)
+    call = booked(client, someone)
+    state = key_of(sessions, someone)
+    assert state is not None
+    assert state.held_by == f"call:{call['id']}"
+    assert refusal(book(client, someone, "15:00")) == (409, "contacted_recently")
+
+
+def test_a_refused_contact_says_until_when(client: TestClient, sessions: Sessions, told: Clock) -> None:
+    someone = therapist(sessions)
+    client.post(f"/api/phone-calls/{booked(client, someone)['id']}/complete")
+    told.now = NOW + DAY
+    problem = book(client, someone).json()
+    assert (problem["reason"], problem["next_date"]) == ("contacted_recently", "2026-11-30")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"status": "blocked"}, "blocked"),
+        ({"status": "inactive"}, "inactive"),
+        ({"do_not_contact": "per Telefon"}, "do_not_contact"),
+        ({"facts_missing": True}, "facts_missing"),
+    ],
+)
+def test_whoever_must_not_be_contacted_is_not_even_with_an_override(
+    client: TestClient, sessions: Sessions, facts: dict[str, Any], reason: str
+) -> None:
+    answer = book(client, therapist(sessions, **facts), override={"reason": "dringend"})
+    assert refusal(answer) == (409, reason)
+
+
+def test_of_an_unknown_therapist_the_facts_are_missing(client: TestClient) -> None:
+    assert refusal(book(client, 987654)) == (409, "facts_missing")
+
+
+def test_an_override_breaks_the_week_and_is_recorded(client: TestClient, sessions: Sessions) -> None:
+    someone = therapist(sessions)
+    client.post(f"/api/phone-calls/{booked(client, someone)['id']}/complete")
+    call = booked(client, someone, "10:00", override={"reason": "bat um Rückruf"})
+    assert call["override_reason"] == "bat um Rückruf"
+    with reading(sessions) as session:
+        entry = session.scalars(select(ContactEntry).where(ContactEntry.holder == f"call:{call['id']}")).one()
+        trail = session.scalars(select(AuditEntry).where(AuditEntry.action == "call.book").order_by(AuditEntry.id))
+        details = [row.details["override"] if row.details else None for row in trail]
+    assert entry.kind == "override"
+    assert details == [None, "bat um Rückruf"]
+
+
+def test_an_override_needs_its_scope(client_with: Client, sessions: Sessions) -> None:
+    someone = therapist(sessions)
+    assert book(client_with("write"), someone, override={"reason": "eilt"}).status_code == 403
+    assert book(client_with("write", "override"), someone, override={"reason": "eilt"}).status_code == 201
+
+
+def test_an_override_leaves_a_waiting_email_its_contact(client: TestClient, sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        made = make_therapist(session, phone_availability=EVERY_WEEKDAY)
+        email = make_email(session, made, [make_request(session, made)])
+        from comms.store.contacts import claim, email_holder, mailbox_key, therapist_key
+
+        keys = [therapist_key(made.id), mailbox_key(made.mailbox or "")]
+        claim(session, {email_holder(email.id): keys}, NOW, WEEK)
+    booked(client, made.id, override={"reason": "eilt"})
+    state = key_of(sessions, made.id)
+    assert state is not None
+    assert state.held_by == f"email:{email.id}"
+
+
+# what it is about
+
+
+def test_open_requests_are_in_progress_while_they_wait_in_a_call(client: TestClient, sessions: Sessions) -> None:
+    someone, requests = with_requests(sessions, 2)
+    call = booked(client, someone, placement_request_ids=requests)
+    assert call["placement_request_ids"] == requests
+    assert {get(sessions, PlacementRequest, id_).status for id_ in requests} == {"in_progress"}
+
+
+def test_unknown_requests_are_kept_as_stubs(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), placement_request_ids=[7654321])
+    assert call["placement_request_ids"] == [7654321]
+    assert get(sessions, PlacementRequest, 7654321).patient_id is None
+
+
+def test_a_request_in_an_unanswered_email_brings_the_whole_email(client: TestClient, sessions: Sessions) -> None:
+    someone, email, requests = with_email(sessions, NOW - WEEK, 3)
+    call = booked(client, someone, placement_request_ids=requests[1:2])
+    assert (call["email_ids"], call["placement_request_ids"]) == ([email], requests)
+    assert get(sessions, Email, email).followed_up_at == NOW
+    assert follow_up(sessions).scheduled == 0
+
+
+@pytest.mark.parametrize("status", ["queued", "closed", "called", "followed_up", "rejected"])
+def test_a_request_that_waits_elsewhere_is_refused(client: TestClient, sessions: Sessions, status: str) -> None:
+    someone, email, (request,) = with_email(sessions, NOW - WEEK)
+    with writing(sessions) as session:
+        row = session.get_one(Email, email)
+        asked = session.get_one(PlacementRequest, request)
+        if status == "queued":
+            row.status, row.next_attempt_at, row.sent_at = "queued", NOW, None
+            row.override_reason = "holds no key in this test"
+        elif status == "rejected":
+            asked.status, asked.status_reason, asked.closed_at = "rejected", "therapist_rejected", NOW
+        elif status == "followed_up":
+            row.followed_up_at = NOW
+        elif status == "closed":
+            row.closed_at = NOW
+    if status == "called":
+        follow_up(sessions)
+    answer = book(client, someone, placement_request_ids=[request], override={"reason": "eilt"})
+    assert answer.status_code == 409
+    assert str(request) in answer.json()["detail"]
+
+
+def test_a_request_for_another_therapist_is_bad_input(client: TestClient, sessions: Sessions) -> None:
+    _, requests = with_requests(sessions)
+    answer = book(client, therapist(sessions), placement_request_ids=requests)
+    assert answer.status_code == 422
+
+
+def test_a_call_back_about_what_needs_a_follow_up_stands_outside_the_rule(
+    client: TestClient, sessions: Sessions
+) -> None:
+    someone, requests = with_requests(sessions)
+    first = booked(client, someone, placement_request_ids=requests)["id"]
+    answers = [{"placement_request_id": requests[0], "outcome": "needs_follow_up"}]
+    assert client.post(f"/api/phone-calls/{first}/complete", json={"answers": answers}).status_code == 200
+    call = booked(client, someone, "10:00", placement_request_ids=requests)
+    assert (call["kind"], call["placement_request_ids"]) == ("reply", requests)
+    missed = client.post(f"/api/phone-calls/{call['id']}/miss").json()
+    retry = client.get(f"/api/phone-calls/{missed['retry_id']}").json()
+    assert (retry["kind"], retry["try_number"], retry["placement_request_ids"]) == ("reply", 2, requests)
+
+
+def test_a_request_that_a_reached_call_left_open_can_be_called_about_again(
+    client: TestClient, sessions: Sessions, told: Clock
+) -> None:
+    someone, requests = with_requests(sessions)
+    first = booked(client, someone, placement_request_ids=requests)["id"]
+    client.post(f"/api/phone-calls/{first}/complete")
+    assert refusal(book(client, someone, "10:00", placement_request_ids=requests)) == (409, "contacted_recently")
+    told.now = NOW + WEEK + DAY
+    assert booked(client, someone, placement_request_ids=requests)["kind"] == "manual"
+
+
+# reading
+
+
+def test_calls_are_listed_newest_first_and_filtered(client: TestClient, sessions: Sessions) -> None:
+    first, second = therapist(sessions), therapist(sessions)
+    one = booked(client, first, "10:00")
+    two = booked(client, second)
+    client.post(f"/api/phone-calls/{two['id']}/complete")
+
+    def ids(query: str) -> list[int]:
+        return [call["id"] for call in client.get(f"/api/phone-calls?{query}").json()]
+
+    assert ids("") == [two["id"], one["id"]]
+    assert ids(f"therapist_id={first}") == [one["id"]]
+    assert ids("status=completed") == [two["id"]]
+    assert ids(f"scheduled_date={TUESDAY}") == [one["id"]]
+    assert ids("scheduled_date=9999-12-31") == ids("scheduled_date=0001-01-01") == ids("caller=2") == []
+    assert ids("kind=manual&caller=1") == [two["id"], one["id"]]
+
+
+@pytest.mark.parametrize("query", ["scheduled_date=24.11.2026", "scheduled_date=0", "status=lost", "caller=x", "by=1"])
+def test_a_filter_that_is_not_understood_is_422(client: TestClient, query: str) -> None:
+    assert client.get(f"/api/phone-calls?{query}").status_code == 422
+
+
+def test_a_page_is_read_in_as_many_queries_whatever_is_on_it(client: TestClient, sessions: Sessions) -> None:
+    from sqlalchemy import event
+
+    def statements() -> int:
+        engine = sessions.kw["bind"]
+        seen: list[str] = []
+
+        def note(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+            seen.append(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        client.get("/api/phone-calls?limit=100")
+        event.remove(engine, "before_cursor_execute", note)
+        return len([each for each in seen if "phone_call" in each])
+
+    booked(client, therapist(sessions))
+    few = statements()
+    for _ in range(5):
+        someone, requests = with_requests(sessions, 2)
+        booked(client, someone, placement_request_ids=requests)
+    assert statements() == few == 5
+
+
+def test_notes_need_the_scope_content(client: TestClient, client_with: Client, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), notes="spricht leise")
+    reader = client_with("read")
+    assert "notes" not in reader.get(f"/api/phone-calls/{call['id']}").json()
+    assert "notes" not in reader.get("/api/phone-calls").json()[0]
+    assert reader.get(f"/api/phone-calls/{call['id']}").headers["etag"]
+    assert client_with("read", "content").get("/api/phone-calls").json()[0]["notes"] == "spricht leise"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""), ("PUT", ""), ("DELETE", ""), ("GET", "/batches"),
+        ("POST", "/complete"), ("POST", "/miss"), ("POST", "/cancel"), ("POST", "/reschedule"),
+    ],
+)  # fmt: skip
+def test_an_unknown_call_is_404(client: TestClient, method: str, path: str) -> None:
+    body = {"json": {}} if method == "PUT" else {}
+    assert client.request(method, f"/api/phone-calls/424242{path}", **body).status_code == 404
+
+
+# moving
+
+
+def test_a_call_moves_to_another_time_and_gives_its_slot_back(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), "10:00")
+    tag = client.get(f"/api/phone-calls/{call['id']}").headers["etag"]
+    moved = client.put(f"/api/phone-calls/{call['id']}", json={"scheduled_time": "10:30"}, headers={"If-Match": tag})
+    assert (moved.status_code, moved.json()["scheduled_time"]) == (200, "10:30")
+    assert moved.headers["etag"] != tag
+    assert [name for name, _ in events(sessions, call["id"])] == ["call_scheduled", "call_scheduled"]
+    assert booked(client, therapist(sessions), "10:00")["scheduled_time"] == "10:00"
+    stale = client.put(f"/api/phone-calls/{call['id']}", json={"notes": "x"}, headers={"If-Match": tag})
+    assert stale.status_code == 412
+
+
+def test_a_call_may_grow_over_its_own_time_but_not_over_another(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), "10:00")
+    booked(client, therapist(sessions), "10:15")
+    path = f"/api/phone-calls/{call['id']}"
+    assert client.put(path, json={"duration_minutes": 15}).json()["duration_minutes"] == 15
+    assert refusal(client.put(path, json={"duration_minutes": 20})) == (409, "callers_busy")
+    with reading(sessions) as session:
+        cells = session.scalars(select(CallCell.cell).where(CallCell.phone_call_id == call["id"])).all()
+    assert len(cells) == 3
+
+
+@pytest.mark.parametrize("verb", ["put", "reschedule"])
+def test_a_move_has_the_checks_of_a_new_call(client: TestClient, sessions: Sessions, verb: str) -> None:
+    call = booked(client, therapist(sessions), "10:00")
+    path = f"/api/phone-calls/{call['id']}"
+    when = {"scheduled_date": "2026-11-22", "scheduled_time": "10:00"}
+    answer = client.put(path, json=when) if verb == "put" else client.post(f"{path}/reschedule", json=when)
+    assert refusal(answer) == (409, "in_the_past")
+    assert client.get(path).json() == call
+
+
+def test_without_a_time_it_moves_to_the_next_free_slot_after_its_own(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), "10:00")
+    booked(client, therapist(sessions), "10:05")
+    moved = client.post(f"/api/phone-calls/{call['id']}/reschedule").json()
+    assert moved["scheduled_time"] == "10:10"
+
+
+def test_what_is_over_does_not_move(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), "10:00")
+    path = f"/api/phone-calls/{call['id']}"
+    client.post(f"{path}/miss")
+    answer = client.post(f"{path}/reschedule")
+    assert (answer.status_code, answer.json()["allowed"]) == (409, ["complete"])
+    assert client.put(path, json={"scheduled_time": "12:00"}).status_code == 409
+
+
+# what came of it
+
+
+def test_answers_close_requests_and_are_announced(client: TestClient, sessions: Sessions) -> None:
+    someone, requests = with_requests(sessions, 2)
+    call = booked(client, someone, placement_request_ids=requests)
+    answers = [
+        {"placement_request_id": requests[0], "outcome": "accepted"},
+        {"placement_request_id": requests[1], "outcome": "rejected"},
+    ]
+    done = client.post(f"/api/phone-calls/{call['id']}/complete", json={"answers": answers, "outcome": "ein Platz"})
+    assert (done.json()["status"], done.json()["outcome"]) == ("completed", "ein Platz")
+    assert [get(sessions, PlacementRequest, id_).status for id_ in requests] == ["accepted", "rejected"]
+    names = [name for name, _ in events(sessions, call["id"])]
+    assert names == ["call_scheduled", "response_recorded", "response_recorded", "call_completed"]
+
+
+def test_an_answer_for_a_stranger_or_two_for_one_is_422(client: TestClient, sessions: Sessions) -> None:
+    someone, requests = with_requests(sessions)
+    call = booked(client, someone, placement_request_ids=requests)
+    one = {"placement_request_id": requests[0], "outcome": "accepted"}
+    other = {"placement_request_id": 999999, "outcome": "accepted"}
+    for answers in ([one, one], [other]):
+        assert client.post(f"/api/phone-calls/{call['id']}/complete", json={"answers": answers}).status_code == 422
+
+
+def test_a_call_cannot_have_happened_in_the_future(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), "10:00")
+    when = {"actual_date": TUESDAY, "actual_time": "10:00"}
+    for answer in (
+        client.post(f"/api/phone-calls/{call['id']}/complete", json=when),
+        client.put(f"/api/phone-calls/{call['id']}", json=when | {"status": "completed"}),
+    ):
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.actual_time")
+
+
+def test_a_missed_call_is_tried_again_also_when_it_is_about_nothing(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), "10:00", notes="fragt nach Gruppe")
+    missed = client.post(f"/api/phone-calls/{call['id']}/miss", json={"reason": "line_busy"}).json()
+    assert (missed["status"], missed["status_reason"], missed["notes"]) == ("failed", "line_busy", "fragt nach Gruppe")
+    retry = client.get(f"/api/phone-calls/{missed['retry_id']}").json()
+    assert (retry["retry_of_id"], retry["try_number"], retry["kind"]) == (call["id"], 2, "manual")
+    assert (retry["scheduled_date"], retry["scheduled_time"]) == ("2026-11-25", "10:00")
+
+
+def test_a_retry_is_not_before_the_time_that_was_named(client: TestClient, sessions: Sessions) -> None:
+    call = booked(client, therapist(sessions), "10:00")
+    later = {"status": "failed", "retry_after": "2026-11-27T14:00:00+01:00", "outcome": "Anrufbeantworter"}
+    missed = client.put(f"/api/phone-calls/{call['id']}", json=later).json()
+    assert (missed["status"], missed["outcome"]) == ("failed", "Anrufbeantworter")
+    retry = client.get(f"/api/phone-calls/{missed['retry_id']}").json()
+    assert (retry["scheduled_date"], retry["scheduled_time"]) == ("2026-11-27", "14:00")
+
+
+@pytest.mark.parametrize(("fate", "status"), [("reopen", "open"), ("withdraw", "withdrawn")])
+@pytest.mark.parametrize("how", ["delete", "cancel"])
+def test_a_canceled_call_says_what_becomes_of_its_requests(
+    client: TestClient, sessions: Sessions, how: str, fate: str, status: str
+) -> None:
+    someone, requests = with_requests(sessions)
+    path = f"/api/phone-calls/{booked(client, someone, placement_request_ids=requests)['id']}"
+    if how == "delete":
+        answer = client.delete(f"{path}?requests={fate}")
+    else:
+        answer = client.post(f"{path}/cancel", json={"requests": fate, "reason": "Urlaub"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
+    assert client.get(path).json()["status_reason"] == "canceled_by_staff"
+    assert get(sessions, PlacementRequest, requests[0]).status == status
+    again = client.delete(path)
+    assert (again.status_code, again.json()["allowed"]) == (409, [])
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "canceled"])
+def test_a_put_of_a_status_goes_the_way_of_its_verb(client: TestClient, sessions: Sessions, status: str) -> None:
+    path = f"/api/phone-calls/{booked(client, therapist(sessions), '10:00')['id']}"
+    done = client.put(path, json={"status": status, "notes": "kurz"})
+    assert (done.status_code, done.json()["status"], done.json()["notes"]) == (200, status, "kurz")
+    assert client.put(path, json={"status": status}).json() == done.json()
+    assert client.put(path, json={"status": "scheduled"}).status_code == 409
+
+
+def test_a_whole_call_can_be_put_back_as_it_was_read(client: TestClient, sessions: Sessions, told: Clock) -> None:
+    path = f"/api/phone-calls/{booked(client, therapist(sessions), '10:00')['id']}"
+    told.now = at_berlin(24, 10, 3) + timedelta(seconds=27)
+    client.post(f"{path}/complete", json={"notes": "gut"})
+    read = client.get(path).json()
+    fields = (
+        "scheduled_date", "scheduled_time", "duration_minutes", "actual_date", "actual_time", "status", "outcome",
+        "notes", "retry_after",
+    )  # fmt: skip
+    answer = client.put(path, json={name: read[name] for name in fields})
+    assert (answer.status_code, answer.json()) == (200, read)
+
+
+def test_the_time_of_a_completed_call_can_be_corrected(client: TestClient, sessions: Sessions, told: Clock) -> None:
+    someone = therapist(sessions)
+    path = f"/api/phone-calls/{booked(client, someone, '10:00')['id']}"
+    told.now = at_berlin(24, 15)
+    client.post(f"{path}/complete")
+    assert client.put(path, json={"actual_time": "14:10"}).json()["actual_at"] == "2026-11-24T13:10:00Z"
+    state = key_of(sessions, someone)
+    assert state is not None
+    assert state.contacted_at == at_berlin(24, 14, 10)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"actual_date": TUESDAY},
+        {"scheduled_date": None},
+        {"status": None},
+        {"status": "completed", "scheduled_time": "12:00"},
+        {"status": "completed", "retry_after": "2026-11-27T14:00:00+01:00"},
+        {"retry_after": "2026-11-27"},
+        {"outcome": "x" * 301},
+        {"status": "sent"},
+        {"id": 7},
+    ],
+)
+def test_a_put_that_makes_no_sense_is_422(client: TestClient, sessions: Sessions, body: dict[str, Any]) -> None:
+    path = f"/api/phone-calls/{booked(client, therapist(sessions), '10:00')['id']}"
+    assert client.put(path, json=body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"actual_date": "2026-11-23", "actual_time": "09:00"}, {"retry_after": "2026-11-27T14:00:00+01:00"}],
+)
+def test_what_was_not_made_has_no_time_and_no_next_try(
+    client: TestClient, sessions: Sessions, body: dict[str, Any]
+) -> None:
+    path = f"/api/phone-calls/{booked(client, therapist(sessions), '10:00')['id']}"
+    assert client.put(path, json=body).status_code == 409
+
+
+def test_a_next_try_without_a_slot_can_be_postponed(client: TestClient, sessions: Sessions, told: Clock) -> None:
+    someone, requests = with_requests(sessions)
+    path = f"/api/phone-calls/{booked(client, someone, '10:00', placement_request_ids=requests)['id']}"
+    far = {"status": "failed", "retry_after": "2027-02-01T10:00:00+01:00"}
+    assert client.put(path, json=far).json()["retry_id"] is None
+    assert client.put(path, json={"retry_after": None}).status_code == 422
+    sooner = client.put(path, json={"retry_after": "2026-11-26T10:00:00+01:00"}).json()
+    assert client.get(f"/api/phone-calls/{sooner['retry_id']}").json()["scheduled_date"] == "2026-11-26"
+    assert client.put(path, json={"retry_after": "2026-11-27T10:00:00+01:00"}).status_code == 409
+
+
+def test_the_same_booking_sent_twice_with_one_key_is_one_call(client: TestClient, sessions: Sessions) -> None:
+    someone = therapist(sessions)
+    sent = [
+        client.post("/api/phone-calls", json={"therapist_id": someone}, headers={"Idempotency-Key": "k"})
+        for _ in range(3)
+    ]
+    assert [answer.status_code for answer in sent] == [201, 201, 201]
+    assert len({answer.content for answer in sent}) == 1
+    with reading(sessions) as session:
+        assert len(session.scalars(select(PhoneCall.id)).all()) == 1
+
+
+def test_a_therapist_who_objects_is_not_called_although_the_call_is_about_nobody(
+    client: TestClient, sessions: Sessions
+) -> None:
+    from comms.services.stopping import stop_contacting
+
+    someone = therapist(sessions)
+    call = booked(client, someone)
+    with writing(sessions) as session:
+        stop_contacting(session, [someone], NOW, "do_not_contact")
+    assert client.get(f"/api/phone-calls/{call['id']}").json()["status"] == "canceled"
+
+
+# one placement request in one call
+
+
+def test_an_outcome_of_a_batch_is_an_answer(client: TestClient, sessions: Sessions) -> None:
+    someone, requests = with_requests(sessions, 2)
+    call = booked(client, someone, placement_request_ids=requests)["id"]
+    first, second = client.get(f"/api/phone-calls/{call}/batches").json()
+    assert (first["priority"], first["placement_request_id"], first["outcome"]) == (1, requests[0], None)
+    path = f"/api/phone-call-batches/{first['id']}"
+    assert client.put(path, json={"outcome": "accepted"}).status_code == 409
+    assert client.put(path, json={"discussed": True}).json()["discussed"] is True
+    client.post(f"/api/phone-calls/{call}/complete")
+    answer = client.put(path, json={"outcome": "needs_follow_up", "follow_up_notes": "Rückruf im Januar"})
+    assert (answer.json()["follow_up_required"], answer.json()["follow_up_notes"]) == (True, "Rückruf im Januar")
+    assert client.put(path, json={"outcome": "rejected"}).json()["follow_up_required"] is False
+    assert get(sessions, PlacementRequest, requests[0]).status == "rejected"
+    assert client.put(path, json={"outcome": None}).status_code == 422
+    assert client.get(f"/api/phone-call-batches/{second['id']}").json()["outcome"] is None
+
+
+def test_the_notes_of_a_batch_need_the_scope_content(
+    client: TestClient, client_with: Client, sessions: Sessions
+) -> None:
+    someone, requests = with_requests(sessions)
+    call = booked(client, someone, placement_request_ids=requests)["id"]
+    (batch,) = client.get(f"/api/phone-calls/{call}/batches").json()
+    client.put(f"/api/phone-call-batches/{batch['id']}", json={"follow_up_notes": "Rückruf"})
+    reader = client_with("read")
+    assert "follow_up_notes" not in reader.get(f"/api/phone-call-batches/{batch['id']}").json()
+    assert "follow_up_notes" not in reader.get(f"/api/phone-calls/{call}/batches").json()[0]
+
+
+def test_a_request_that_was_taken_out_gets_no_outcome(client: TestClient, sessions: Sessions) -> None:
+    from comms.services.withdrawals import withdraw_requests
+
+    someone, requests = with_requests(sessions, 2)
+    call = booked(client, someone, placement_request_ids=requests)["id"]
+    with writing(sessions) as session:
+        withdraw_requests(session, requests[:1], NOW, "withdrawn_by_platform")
+        complete_call(session, call, NOW, actor="test", answers={requests[1]: Outcome.REJECTED})
+    out, kept = client.get(f"/api/phone-calls/{call}/batches").json()
+    assert (out["included"], kept["included"], kept["outcome"]) == (False, True, "rejected")
+    assert client.put(f"/api/phone-call-batches/{out['id']}", json={"outcome": "accepted"}).status_code == 409
+
+
+def test_an_unknown_batch_is_404(client: TestClient) -> None:
+    assert client.get("/api/phone-call-batches/424242").status_code == 404
+    assert client.put("/api/phone-call-batches/424242", json={}).status_code == 404
