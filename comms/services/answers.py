@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, aliased
 
 from comms.errors import BadInput, Conflict, NotFound
 from comms.rules.policy import BERLIN
 from comms.rules.states import EmailStatus, Outcome, RequestStatus
+from comms.services.answer_rows import date_outcomes, write_answer, write_notes, write_outcomes
 from comms.services.calls import remove_from_calls
+from comms.services.earlier import REMINDER, stop_reminders
 from comms.services.emails.resolving import it_arrived
 from comms.services.events import announce_responses
 from comms.services.outcomes import settle_requests
-from comms.services.places import lock_emails, lock_patients
+from comms.services.places import lock_with_patients
 from comms.services.unfinished import forget_last_tries, list_unfinished
 from comms.store.models import Email, EmailBatch, PlacementRequest
 from comms.store.staff import audit
@@ -45,19 +47,22 @@ def record_answer(
     content: str | None = None,
     response_date: datetime | None = None,
     zone: ZoneInfo = BERLIN,
+    notes: Mapping[int, str | None] | None = None,
 ) -> Answer:
-    """Record or correct an answer; outcomes that are not given stay as they were recorded.
+    """Record or correct an answer; outcomes, notes and words that are not given stay as they were recorded.
 
-    `source` is published, `content` (what the therapist wrote) is kept in its column and nowhere else. The cooling
-    period counts from the date in `zone`. Raises NotFound, BadInput for a request that is not in this email, and
-    Conflict while the email was not sent.
+    `source` is published. `content` (what the therapist wrote; "" takes it away) and `notes` by request (None takes
+    one away) are kept in their columns and nowhere else. The cooling period counts from the date in `zone`. Raises
+    NotFound, BadInput for a request that is not in this email, and Conflict while it was not sent, or if it is a
+    reminder.
     """
+    said = _Said(outcomes, notes or {}, content, response_date)
     email = _lock_answerable(session, email_id)
-    _check(session, email_id, outcomes, now, response_date)
-    changed = _write_outcomes(session, email_id, outcomes, response_date or now)
+    check_date(response_date, email.created_at, now, "date")
+    _check_asked(session, email_id, said)
+    stop_reminders(session, email_id, now)
+    changed, corrected = _write(session, email, said, now, zone)
     news = bool(changed) or not email.response_received
-    if news or response_date is not None or content not in (None, email.response_content):
-        _write_answer(session, email, content, response_date or email.response_date or now, now, zone)
     if email.status == EmailStatus.IN_DOUBT:
         it_arrived(session, email_id, now)
     remove_from_calls(session, now, "answered", email_ids=[email_id])
@@ -66,9 +71,18 @@ def record_answer(
     forget_last_tries(session, email_id, now)
     if news:
         announce_responses(session, f"email:{email_id}", email.therapist_id, changed or {None: None}, source, now)
+    if news or corrected:
         codes = {str(id_): outcome for id_, outcome in changed.items()}
         audit(session, actor, "email.respond", "email", email_id, now, outcomes=codes, source=source)
     return _known(session, email_id, news)
+
+
+@dataclass(frozen=True)
+class _Said:
+    outcomes: Mapping[int, Outcome]
+    notes: Mapping[int, str | None]
+    content: str | None
+    date: datetime | None
 
 
 @dataclass(frozen=True)
@@ -78,20 +92,36 @@ class _Answerable:
     id: int
     status: str
     therapist_id: int
+    created_at: datetime
     response_received: bool
     response_date: datetime | None
     response_content: str | None
     handed_over_at: datetime | None
+    template: str | None
+    replies_to_email_id: int | None
+
+
+def _write(
+    session: Session, email: _Answerable, said: _Said, now: datetime, zone: ZoneInfo
+) -> tuple[dict[int, Outcome], bool]:
+    """Return the outcomes that are new, and whether anything else is."""
+    changed = write_outcomes(session, email.id, said.outcomes, said.date or now)
+    redated = bool(said.date and date_outcomes(session, email.id, said.outcomes, email.response_date, said.date))
+    noted = write_notes(session, email.id, said.notes)
+    words = (email.response_content if said.content is None else said.content) or None
+    at = said.date or email.response_date or now
+    return changed, write_answer(session, email.id, words, at, now, zone) or redated or noted
 
 
 def _lock_answerable(session: Session, email_id: int) -> _Answerable:
-    lock_patients(session, _asked(session, email_id))
-    lock_emails(session, Email.id == email_id)
+    lock_with_patients(session, email_id)
     columns = (getattr(Email, name) for name in _Answerable.__dataclass_fields__)
     row = session.execute(select(*columns).where(Email.id == email_id)).one_or_none()
     if row is None:
         raise NotFound("email", email_id)
     email = _Answerable(**row._mapping)
+    if email.replies_to_email_id and email.template == REMINDER:
+        raise Conflict(f"email {email_id} reminds of email {email.replies_to_email_id}: record the answer on that one")
     if email.status in (EmailStatus.SENT, EmailStatus.IN_DOUBT, EmailStatus.BOUNCED):
         return email
     if email.status == EmailStatus.CANCELED and email.handed_over_at:
@@ -104,69 +134,19 @@ def _asked(session: Session, email_id: int) -> list[int]:
     return list(session.scalars(query.order_by(EmailBatch.priority, EmailBatch.id)))
 
 
-def _check(
-    session: Session, email_id: int, outcomes: Collection[int], now: datetime, response_date: datetime | None
-) -> None:
-    strangers = sorted(set(outcomes) - set(_asked(session, email_id)))
+def check_date(at: datetime | None, created_at: datetime, now: datetime, where: str) -> None:
+    """BadInput for an answer from the future, or from before its email; a day is left to who knows the date alone."""
+    if at and at > now:
+        raise BadInput("an answer cannot come in the future", where=where)
+    if at and at < created_at - timedelta(days=1):
+        raise BadInput("an answer cannot come before its email", where=where)
+
+
+def _check_asked(session: Session, email_id: int, said: _Said) -> None:
+    strangers = sorted({*said.outcomes, *said.notes} - set(_asked(session, email_id)))
     if strangers:
         named = ", ".join(map(str, strangers))
         raise BadInput(f"email {email_id} does not ask about placement request {named}", where="answer")
-    if response_date and response_date > now:
-        raise BadInput("an answer cannot come in the future", where="date")
-
-
-def _write_outcomes(
-    session: Session, email_id: int, outcomes: Mapping[int, Outcome], at: datetime
-) -> dict[int, Outcome]:
-    """Write them by kind, at most three statements; return those that were not recorded so before."""
-    changed: set[int] = set()
-    for outcome in Outcome:
-        ids = [id_ for id_, given in outcomes.items() if given == outcome]
-        if not ids:
-            continue
-        changed.update(
-            session.scalars(
-                update(EmailBatch)
-                .where(
-                    EmailBatch.email_id == email_id,
-                    EmailBatch.placement_request_id.in_(ids),
-                    or_(EmailBatch.response_outcome.is_(None), EmailBatch.response_outcome != outcome),
-                )
-                .values(response_outcome=outcome, responded_at=at, live=False, version=EmailBatch.version + 1)
-                .returning(EmailBatch.placement_request_id)
-                .execution_options(synchronize_session=False)
-            )
-        )
-    return {id_: outcomes[id_] for id_ in sorted(changed)}
-
-
-def _write_answer(
-    session: Session, email: _Answerable, content: str | None, answered_at: datetime, now: datetime, zone: ZoneInfo
-) -> None:
-    session.execute(
-        update(Email)
-        .where(Email.id == email.id)
-        .values(
-            response_received=True,
-            response_date=answered_at,
-            response_content=email.response_content if content is None else content,
-            rejected_on=_rejected_on(session, email.id, zone),
-            version=Email.version + 1,
-            updated_at=now,
-        )
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _rejected_on(session: Session, email_id: int, zone: ZoneInfo) -> date | None:
-    """The latest rejection's local date, unless somebody in the email is accepted or needs follow-up."""
-    query = select(EmailBatch.response_outcome, EmailBatch.responded_at).where(
-        EmailBatch.email_id == email_id, EmailBatch.response_outcome.is_not(None)
-    )
-    answers = session.execute(query).all()
-    if any(outcome != Outcome.REJECTED for outcome, _ in answers):
-        return None
-    return max((at.astimezone(zone).date() for _, at in answers if at), default=None)
 
 
 def _known(session: Session, email_id: int, changed: bool) -> Answer:

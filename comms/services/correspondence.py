@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from comms.rules.policy import Identity
 from comms.rules.salutation import Addressee, name_on_envelope
 from comms.services.letters.addresses import new_message_id, new_reply_token, reply_address
-from comms.services.letters.context import PatientLine
+from comms.services.letters.context import EarlierEmail, PatientLine
 from comms.services.letters.facts import patient_facts
 from comms.services.letters.message import Headers, build_message
 from comms.services.letters.render import Letters, Rendered
@@ -45,6 +45,22 @@ class Correspondence:
 
         Raises BadInput or LetterNotRendered where the data or a template do not allow it.
         """
+        return self._new("request", therapist, patients, at)
+
+    def write_about(
+        self, kind: str, earlier: EarlierEmail, therapist: Therapist, patients: Sequence[PatientLine], at: datetime
+    ) -> dict[str, Any]:
+        """Write a reminder (`follow_up`) of an earlier email, or a `confirmation`; `patients` as numbered there."""
+        return self._new(kind, therapist, patients, at, earlier)
+
+    def _new(
+        self,
+        kind: str,
+        therapist: Therapist,
+        patients: Sequence[PatientLine],
+        at: datetime,
+        earlier: EarlierEmail | None = None,
+    ) -> dict[str, Any]:
         assert therapist.email is not None
         frozen = {
             "therapist_id": therapist.id,
@@ -58,21 +74,31 @@ class Correspondence:
             "reply_token": new_reply_token(),
             "dated": at,
         }
-        return frozen | self._letter("request", addressee(therapist), patients, frozen)
+        return frozen | self._letter(kind, addressee(therapist), patients, frozen, earlier)
 
-    def write_again(self, email: Email, patients: Sequence[PatientLine]) -> dict[str, Any]:
-        """Write a waiting letter anew for the patients that are left: same Message-ID, Date, numbers and salutation."""
+    def write_again(
+        self, email: Email, patients: Sequence[PatientLine], earlier: EarlierEmail | None = None
+    ) -> dict[str, Any]:
+        """Write a waiting letter anew for the patients that are left: same Message-ID, Date, numbers and salutation.
+
+        `earlier` is what it was told of the email that it speaks of.
+        """
         assert email.template is not None
         frozen = {name: getattr(email, name) for name in _FROZEN}
         speaking = Addressee.frozen(email.language, email.salutation or "")
-        return self._letter(email.template, speaking, patients, frozen)
+        return self._letter(email.template, speaking, patients, frozen, earlier)
 
     def _letter(
-        self, kind: str, speaking: Addressee, patients: Sequence[PatientLine], frozen: dict[str, Any]
+        self,
+        kind: str,
+        speaking: Addressee,
+        patients: Sequence[PatientLine],
+        frozen: dict[str, Any],
+        earlier: EarlierEmail | None,
     ) -> dict[str, Any]:
         reply_to = reply_address(self.identity.reply_to, frozen["reply_token"])
         signing = replace(self.identity, sender=frozen["sender_email"], sender_name=frozen["sender_name"])
-        rendered = self.letters.render(kind, speaking, patients, signing, reply_to=reply_to)
+        rendered = self.letters.render(kind, speaking, patients, signing, reply_to=reply_to, earlier=earlier)
         return _columns(rendered) | {"raw": build_message(rendered, self._headers(rendered, frozen, reply_to))}
 
     def _headers(self, rendered: Rendered, frozen: dict[str, Any], reply_to: str) -> Headers:

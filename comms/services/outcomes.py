@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from comms.rules.states import Outcome, RequestStatus
-from comms.services.places import lock_patients
+from comms.services.places import lock_patients, take_out_of_replies
 from comms.services.reopening import reopen_requests
 from comms.services.unfinished import list_unfinished
 from comms.services.withdrawals import PATIENT_PLACED, withdraw_requests, withdraw_siblings
@@ -25,7 +25,8 @@ _STATUS = {
     Outcome.ACCEPTED: RequestStatus.ACCEPTED,
     Outcome.NEEDS_FOLLOW_UP: RequestStatus.IN_PROGRESS,
 }
-_REASON = {Outcome.REJECTED: "therapist_rejected", Outcome.ACCEPTED: "therapist_accepted"}
+ANSWERED = {Outcome.REJECTED: "therapist_rejected", Outcome.ACCEPTED: "therapist_accepted"}
+"""Why a request is closed that a therapist decided on."""
 
 
 def settle_requests(session: Session, outcomes: Mapping[int, Outcome], now: datetime) -> None:
@@ -39,7 +40,7 @@ def settle_requests(session: Session, outcomes: Mapping[int, Outcome], now: date
     known = _known(session, outcomes)
     for outcome, status in _STATUS.items():
         if moved := [id_ for id_ in outcomes if outcomes[id_] == outcome and _may_become(status, known[id_])]:
-            _move(session, moved, status, _REASON.get(outcome), now)
+            _move(session, moved, status, ANSWERED.get(outcome), now)
     patients = {request.patient_id for request in known.values() if request.patient_id is not None}
     placed = _placed(session, patients)
     _unplace(session, patients - placed, now)
@@ -79,7 +80,11 @@ def _move(session: Session, ids: Collection[int], status: RequestStatus, reason:
 
 
 def _go_on(session: Session, ids: Collection[int], now: datetime) -> None:
-    """Keep requests in progress that need a follow-up, also when an earlier answer had closed them."""
+    """Keep requests in progress that need a follow-up, also when an earlier answer had closed them.
+
+    No confirmation that still waits may speak of them.
+    """
+    take_out_of_replies(session, ids, now)
     session.execute(
         update(PlacementRequest)
         .where(PlacementRequest.id.in_(sorted(ids)))

@@ -59,13 +59,33 @@ def take_out_of_emails(session: Session, request_ids: Collection[int], now: date
 
     An email that waits becomes stale and gets a new version, so that a sender who holds it cannot hand it over.
     """
+    stale = _leave(session, request_ids, now)
+    _keep_as_history(session, request_ids, now)
+    return TakenOut(frozenset(stale), frozenset(cancel_hopeless(session, stale, now)))
+
+
+def take_out_of_replies(session: Session, request_ids: Collection[int], now: datetime) -> None:
+    """Let waiting confirmations of what holds no longer lose these requests; their other places stay."""
+    stale = _leave(session, request_ids, now, Email.replies_to_email_id.is_not(None))
+    cancel_hopeless(session, stale, now)
+
+
+def _leave(
+    session: Session, request_ids: Collection[int], now: datetime, *conditions: ColumnElement[bool]
+) -> list[int]:
     holding = select(EmailBatch.email_id).where(EmailBatch.placement_request_id.in_(sorted(request_ids)))
-    stale = lock_emails(session, Email.id.in_(holding.where(EmailBatch.included)), NOT_HANDED_OVER)
+    stale = lock_emails(session, Email.id.in_(holding.where(EmailBatch.included)), NOT_HANDED_OVER, *conditions)
     if stale:
         _exclude(session, stale, request_ids)
         _make_stale(session, stale, now)
-    _keep_as_history(session, request_ids, now)
-    return TakenOut(frozenset(stale), frozenset(cancel_hopeless(session, stale, now)))
+    return stale
+
+
+def lock_with_patients(session: Session, email_id: int) -> None:
+    """Let nobody answer, move or write about this email until the transaction ends."""
+    asked = select(EmailBatch.placement_request_id).where(EmailBatch.email_id == email_id, EmailBatch.included)
+    lock_patients(session, list(session.scalars(asked)))
+    lock_emails(session, Email.id == email_id)
 
 
 def lock_patients(session: Session, request_ids: Collection[int]) -> None:
@@ -121,10 +141,10 @@ def _keep_as_history(session: Session, request_ids: Collection[int], now: dateti
         return
     in_flight = update(Email).where(Email.id.in_(emails), Email.status.in_([EmailStatus.SENDING, EmailStatus.QUEUED]))
     session.execute(in_flight.values(stale=True).execution_options(synchronize_session=False))
-    _close_if_nobody_is_awaited(session, emails, now)
+    close_if_nobody_is_awaited(session, emails, now)
 
 
-def _close_if_nobody_is_awaited(session: Session, email_ids: Collection[int], now: datetime) -> None:
+def close_if_nobody_is_awaited(session: Session, email_ids: Collection[int], now: datetime) -> None:
     """An unanswered email without a place must not block the therapist: there is nothing to wait or to call for."""
     awaited = exists().where(EmailBatch.email_id == Email.id, EmailBatch.live)
     over = update(Email).where(Email.id.in_(email_ids), ~awaited, ~Email.response_received, Email.closed_at.is_(None))

@@ -84,7 +84,7 @@ class _KnownContacts:
 
     def __init__(self, session: Session, since: datetime) -> None:
         self._recent = _recent_contacts(session, since)
-        self._awaiting = set(session.scalars(select(Email.therapist_id).where(text(PENDING)).distinct()))
+        self._awaiting = _awaiting(session)
         self._rejected = _rejections(session)
         self._suppressed = set(session.scalars(select(Suppression.mailbox)))
 
@@ -103,6 +103,12 @@ class _KnownContacts:
             contact=self._recent.get(therapist_key(row.id), NEVER),
             mailbox_contact=self._recent.get(mailbox_key(mailbox), NEVER) if mailbox else NEVER,
         )
+
+
+def _awaiting(session: Session) -> set[int]:
+    """Who has not answered yet. A confirmation awaits nothing, and a reminder waits with the email that it is about."""
+    inquiry = Email.replies_to_email_id.is_(None)
+    return set(session.scalars(select(Email.therapist_id).where(text(PENDING), inquiry).distinct()))
 
 
 def _recent_contacts(session: Session, since: datetime) -> dict[str, LastContact]:

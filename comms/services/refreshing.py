@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -12,7 +14,8 @@ from sqlalchemy.orm import Session
 from comms.errors import CommsError
 from comms.rules.states import EmailStatus
 from comms.services.correspondence import Correspondence
-from comms.services.letters.context import PatientLine
+from comms.services.earlier import load_earlier, stop_needless_reminders
+from comms.services.letters.context import EarlierEmail, PatientLine
 from comms.services.places import cancel_hopeless, drop_ended_places
 from comms.store.models import Email, EmailBatch
 from comms.store.session import Sessions, reading, writing
@@ -30,15 +33,24 @@ class Refreshed:
     unwritable: int = 0
 
 
+class Stale(NamedTuple):
+    """A letter to be written again, with all that is said in it."""
+
+    email: Email
+    lines: list[PatientLine]
+    earlier: EarlierEmail | None
+
+
 def refresh_stale_emails(sessions: Sessions, correspondence: Correspondence, now: datetime) -> Refreshed:
     """Write every stale waiting email again from its frozen facts, in chunks; safe beside any sender or withdrawal.
 
     Rendering happens outside any transaction; a row that changed meanwhile stays stale for the next call.
     """
     with writing(sessions) as session:
-        total, last = Refreshed(canceled=len(drop_ended_places(session, now))), 0
-    while stale := _next_stale(sessions, after=last):
-        last = stale[-1][0].id
+        needless = stop_needless_reminders(session, now)
+        total, last = Refreshed(canceled=len(needless) + len(drop_ended_places(session, now))), 0
+    while stale := _next_stale(sessions, correspondence.zone, after=last):
+        last = stale[-1].email.id
         chunk = _refresh(sessions, correspondence, stale, now)
         total = Refreshed(
             total.written + chunk.written, total.canceled + chunk.canceled, total.unwritable + chunk.unwritable
@@ -46,7 +58,7 @@ def refresh_stale_emails(sessions: Sessions, correspondence: Correspondence, now
     return total
 
 
-def _next_stale(sessions: Sessions, after: int) -> list[tuple[Email, list[PatientLine]]]:
+def _next_stale(sessions: Sessions, zone: ZoneInfo, after: int) -> list[Stale]:
     with reading(sessions) as session:
         emails = list(
             session.scalars(
@@ -62,8 +74,10 @@ def _next_stale(sessions: Sessions, after: int) -> list[tuple[Email, list[Patien
             )
         )
         lines = _lines(session, [email.id for email in emails])
+        speaks_of = {email.id: email.replies_to_email_id or 0 for email in emails}
+        earlier = load_earlier(session, speaks_of.values(), zone)
         session.expunge_all()
-    return [(email, lines.get(email.id, [])) for email in emails]
+    return [Stale(email, lines.get(email.id, []), earlier.get(speaks_of[email.id])) for email in emails]
 
 
 def _lines(session: Session, email_ids: Sequence[int]) -> dict[int, list[PatientLine]]:
@@ -78,13 +92,11 @@ def _lines(session: Session, email_ids: Sequence[int]) -> dict[int, list[Patient
     return found
 
 
-def _refresh(
-    sessions: Sessions, correspondence: Correspondence, stale: Sequence[tuple[Email, list[PatientLine]]], now: datetime
-) -> Refreshed:
+def _refresh(sessions: Sessions, correspondence: Correspondence, stale: Sequence[Stale], now: datetime) -> Refreshed:
     letters, unwritable = {}, []
-    for email, lines in stale:
+    for email, lines, earlier in stale:
         try:
-            letters[email.id] = (email.version, correspondence.write_again(email, lines)) if lines else None
+            letters[email.id] = (email.version, correspondence.write_again(email, lines, earlier)) if lines else None
         except CommsError as error:
             unwritable.append((email, error.code))
     with writing(sessions) as session:

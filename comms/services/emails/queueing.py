@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from comms.errors import Conflict, MoveNotAllowed, NotFound
 from comms.rules.policy import ContactPolicy
 from comms.rules.states import OPEN_REQUEST, RequestStatus, move, verbs_from
+from comms.services.earlier import IS_REMINDER, STILL_AWAITED
 from comms.services.emails.contact import check_override, take_contact
 from comms.services.places import earlier_doubt, lock_emails, requests_in
 from comms.store.models import Email, EmailBatch, PhoneCallBatch, PlacementRequest
@@ -107,8 +108,10 @@ def _require_bytes(session: Session, email_id: int, ensure_bytes: EnsureBytes | 
 
 
 def require_open_requests(session: Session, email_id: int) -> None:
-    """Conflict where somebody in it is closed by now, or spoken of in a call that is booked; replies may be."""
-    ordinary = select(Email.id).where(Email.id == email_id, Email.replies_to_email_id.is_(None))
+    """Conflict where somebody in it is closed by now, or spoken of in a call that is booked; confirmations may be."""
+    if session.scalar(select(Email.replies_to_email_id).where(Email.id == email_id, IS_REMINDER, ~STILL_AWAITED)):
+        raise Conflict(f"email {email_id} reminds of an email that awaits no answer any more")
+    ordinary = select(Email.id).where(Email.id == email_id, or_(Email.replies_to_email_id.is_(None), IS_REMINDER))
     asked = (
         select(PlacementRequest.id)
         .join(EmailBatch, EmailBatch.placement_request_id == PlacementRequest.id)
