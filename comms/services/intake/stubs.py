@@ -19,6 +19,11 @@ def keep_therapist_stub(session: Session, therapist_id: int, now: datetime) -> b
     return snapshots.create_stubs(session, Kind.THERAPISTS, [therapist_id], now) > 0
 
 
+def keep_patient_stub(session: Session, patient_id: int, now: datetime) -> bool:
+    """Make a patient of whom only the id is known, where there is none; says whether it is new."""
+    return snapshots.create_stubs(session, Kind.PATIENTS, [patient_id], now) > 0
+
+
 def keep_request_stubs(session: Session, request_ids: Collection[int], therapist_id: int, now: datetime) -> set[int]:
     """Make placement requests of which only id and therapist are known, where there are none; return the new ids.
 
