@@ -297,7 +297,7 @@ def test_a_shuffled_crowd_with_repeats_and_poison_acts_once(sessions: Sessions) 
         handle(sessions, *crowd[start : start + 40])
     with reading(sessions) as session:
         counted = session.execute(select(PlacementRequest.status, func.count()).group_by(PlacementRequest.status))
-        assert dict(counted) == {"open": 40, "rejected": 20}
+        assert sorted(map(tuple, counted)) == [("open", 40), ("rejected", 20)]
         assert session.scalar(select(func.count()).select_from(DeadLetter)) == 5
         assert session.scalars(select(InboxEvent.outcome).distinct()).all() == ["applied"]
         assert session.scalars(select(PhoneCall.id)).all() == []
