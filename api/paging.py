@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 
-from api.schemas.fields import DIGITS
+from api.schemas.fields import BIGGEST, DIGITS
 from comms.errors import BadInput
 from comms.store.paging import Page, Slice
 
@@ -17,7 +17,7 @@ LAST_PAGE = 10**12
 _OLDER, _NEWER = "older", "newer"
 
 
-def read_page(
+async def read_page(
     request: Request,
     page: Annotated[
         int | None, Query(ge=1, le=LAST_PAGE, description="From 1; shifts while rows are added. Prefer Link."), DIGITS
@@ -44,7 +44,7 @@ def _read(cursor: str, path: str) -> tuple[str, int]:
         number = int(id_)
     except ValueError:
         direction, number = "", 0
-    if cursor != _cursor(path, direction, number):
+    if cursor != _cursor(path, direction, number) or not 0 < number <= BIGGEST:
         raise BadInput("is not a cursor of this list; take one from its Link header", where="query.cursor")
     return direction, number
 
