@@ -1,0 +1,107 @@
+"""From the topics to the inbox, and one run for the lot: store, commit the offsets, launch.
+
+A process that dies between any two of these does them again: what is stored is known, and what waits is launched by
+whoever looks next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from comms.errors import Temporary
+from comms.ports import BrokerAway, EventSource
+from comms.services.heartbeats import FAILING, KAFKA, OK, beat
+from comms.services.inbox.receiving import Received, receive
+from comms.store.engines import clock
+from comms.store.models import InboxEvent
+from comms.store.session import Sessions, reading, writing
+
+GATHER = 2.0
+"""Seconds between two launches: a burst makes few runs."""
+
+SWEEP = 30.0
+"""Seconds after which what still waits is launched once more."""
+
+BEAT = 10.0
+
+Launch = Callable[[str], None]
+"""Launches one run under a key; the same key twice is one run. Raises Temporary where nobody takes it."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn did; `fault` is the broker's or the launching's."""
+
+    received: Received = field(default_factory=lambda: Received(0, 0, 0, 0, 0))
+    launched: bool = False
+    fault: str | None = None
+
+
+class Launcher:
+    """One process's launcher. A turn does what can be done now; who is away is an answer, not an error."""
+
+    def __init__(self, sessions: Sessions, source: EventSource, launch: Launch) -> None:
+        self._sessions, self._source, self._launch = sessions, source, launch
+        self._launched_id, self._launched_at = 0, float("-inf")
+        self._beat_at = 0.0
+
+    def turn(self, seconds: float) -> Turn:
+        """Wait for messages at most so long, keep them, and launch a run where something waits."""
+        try:
+            received = self._take_in(seconds)
+        except BrokerAway as away:
+            self._tell(FAILING, away.fault)
+            return Turn(launched=self._launch_what_waits()[0], fault=away.fault)
+        launched, fault = self._launch_what_waits()
+        return Turn(received, launched, fault)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _take_in(self, seconds: float) -> Received:
+        messages = self._source.poll(seconds)
+        if not messages:
+            self._look_after_broker()
+            return Received(0, 0, 0, 0, 0)
+        with writing(self._sessions) as session:
+            received = receive(session, messages, clock(session))
+        self._source.commit()
+        return received
+
+    def _look_after_broker(self) -> None:
+        if time.monotonic() >= self._beat_at:
+            self._source.behind()
+            self._tell(OK, None)
+            self._beat_at = time.monotonic() + BEAT
+
+    def _tell(self, state: str, code: str | None) -> None:
+        with writing(self._sessions) as session:
+            beat(session, KAFKA, state, code, clock(session))
+
+    def _launch_what_waits(self) -> tuple[bool, str | None]:
+        since = time.monotonic() - self._launched_at
+        if since < GATHER:
+            return False, None
+        with reading(self._sessions) as session:
+            newest = newest_waiting(session, clock(session))
+        if newest is None or (newest <= self._launched_id and since < SWEEP):
+            return False, None
+        try:
+            self._launch(f"inbox-{newest}-{time.time_ns() // 10**9 // int(SWEEP)}")
+        except Temporary as away:
+            self._launched_at = time.monotonic()
+            return False, away.code
+        self._launched_id, self._launched_at = newest, time.monotonic()
+        return True, None
+
+
+def newest_waiting(session: Session, now: datetime) -> int | None:
+    """The id of the newest stored event that could be handled now; None where nothing waits."""
+    due = or_(InboxEvent.next_attempt_at.is_(None), InboxEvent.next_attempt_at <= now)
+    return session.scalar(select(func.max(InboxEvent.id)).where(InboxEvent.handled_at.is_(None), due))
