@@ -77,12 +77,12 @@ def show(id: Id, json: AsJson = False) -> None:
 @app.command()
 def queue(id: Id, override: Override = None) -> None:
     """Send a draft: claim the contact and put it into the queue."""
-    from comms.bootstrap import settings
-    from comms.services.emails import queue_email
+    from comms.bootstrap import correspondence, settings
+    from comms.services.emails import bytes_from, queue_email
 
     with changing() as work:
-        policy = settings().contact_policy()
-        queue_email(work.session, id, work.now, work.actor, policy, override_reason=override)
+        policy, signing = settings().contact_policy(), bytes_from(correspondence(), work.now)
+        queue_email(work.session, id, work.now, work.actor, policy, override_reason=override, ensure_bytes=signing)
     console.print(f"email {id} is queued")
 
 

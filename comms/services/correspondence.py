@@ -13,7 +13,8 @@ from comms.rules.salutation import Addressee, name_on_envelope
 from comms.services.letters.addresses import new_message_id, new_reply_token, reply_address
 from comms.services.letters.context import EarlierEmail, PatientLine
 from comms.services.letters.facts import patient_facts
-from comms.services.letters.message import Headers, build_message
+from comms.services.letters.message import Headers, Parts, build_message
+from comms.services.letters.personal import PersonalEmail, sign
 from comms.services.letters.render import Letters, Rendered
 from comms.store.models import Email, Patient, Therapist
 
@@ -99,9 +100,18 @@ class Correspondence:
         reply_to = reply_address(self.identity.reply_to, frozen["reply_token"])
         signing = replace(self.identity, sender=frozen["sender_email"], sender_name=frozen["sender_name"])
         rendered = self.letters.render(kind, speaking, patients, signing, reply_to=reply_to, earlier=earlier)
-        return _columns(rendered) | {"raw": build_message(rendered, self._headers(rendered, frozen, reply_to))}
+        return _columns(rendered) | {"raw": build_message(rendered, self._headers(rendered.language, frozen, reply_to))}
 
-    def _headers(self, rendered: Rendered, frozen: dict[str, Any], reply_to: str) -> Headers:
+    def sign_personal(self, email: PersonalEmail, at: datetime) -> dict[str, Any]:
+        """Make the final bytes of what a person wrote, with our headers and our end; it is dated `at`."""
+        frozen = {name: getattr(email, name) for name in _FROZEN} | {"dated": at}
+        reply_to = reply_address(self.identity.reply_to, frozen["reply_token"])
+        signing = replace(self.identity, sender=frozen["sender_email"], sender_name=frozen["sender_name"])
+        words = Parts(email.subject, email.body_html, email.body_text)
+        signed = sign(self.letters, words, email.language, signing, reply_to)
+        return {"dated": at, "raw": build_message(signed, self._headers(email.language, frozen, reply_to))}
+
+    def _headers(self, language: str, frozen: dict[str, Any], reply_to: str) -> Headers:
         return Headers(
             message_id=frozen["message_id"],
             dated=frozen["dated"],
@@ -111,7 +121,7 @@ class Correspondence:
             recipient_name=frozen["recipient_name"],
             reply_to=reply_to,
             unsubscribe=reply_address(self.identity.unsubscribe, frozen["reply_token"]),
-            language=rendered.language,
+            language=language,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from comms.errors import BadInput, LetterNotRendered
 from comms.rules.policy import Identity
 from comms.rules.salutation import Addressee, greeting
 from comms.services.letters.context import EarlierEmail, PatientLine, common, patient_views
-from comms.services.letters.templates import Templates, explain
+from comms.services.letters.templates import PARTS, Templates, explain
 from comms.services.letters.words import WORDS
 
 KINDS = ("request", "follow_up", "confirmation")
@@ -25,6 +26,7 @@ WIDTH = 72
 """Columns of the text part."""
 
 _GAPS = re.compile(r"\n{3,}")
+_SMALL = "margin-top: 24px; padding-top: 16px; border-top: 1px solid #dfe3de; font-size: 13px; color: #55645f"
 _FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, OSError)
 """What a template written by somebody else can raise."""
 
@@ -87,6 +89,17 @@ class Letters:
         except _FAULTS as error:
             raise LetterNotRendered(f"{language}/{template}", explain(error)) from error
         return Rendered(subject, html, text, template, version, language, line)
+
+    def ending(self, language: str, identity: Identity, reply_to: str) -> tuple[str, str]:
+        """Say how to object and who writes, in HTML and in text: the end of a letter whose words are a person's."""
+        known = common(WORDS[language], "", 1, identity, reply_to, EarlierEmail())
+        try:
+            optout = [self.templates.block(self.templates.get("letter", language, p), "optout", known) for p in PARTS]
+        except _FAULTS as error:
+            raise LetterNotRendered(f"{language}/letter", explain(error)) from error
+        lines = known["legal_footer"]
+        html = f'<div style="{_SMALL}">{optout[0]}<p>{"<br>".join(map(escape, lines))}</p></div>'
+        return html, _tidy("\n".join(["-" * WIDTH, optout[1].strip(), "", *lines]))
 
     def _subject(self, template: str, language: str, known: dict[str, Any]) -> str:
         source = self.templates.get(template, language, "txt")

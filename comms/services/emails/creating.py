@@ -1,0 +1,186 @@
+"""A person writes an email: kept as a draft, or queued at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from comms.errors import BadInput, Conflict
+from comms.rules.addresses import mailbox
+from comms.rules.policy import ContactPolicy, Identity
+from comms.rules.states import OPEN_REQUEST, EmailStatus
+from comms.services.correspondence import Correspondence
+from comms.services.emails.queueing import EnsureBytes, queue_email
+from comms.services.emails.requests import accept_requests
+from comms.services.intake.stubs import keep_therapist_stub
+from comms.services.letters.addresses import new_message_id, new_reply_token, require_plain, wire_address
+from comms.services.letters.hypertext import read_html, text_of
+from comms.store.models import Email, EmailBatch, PlacementRequest, Therapist
+from comms.store.outbox import add_events
+from comms.store.staff import audit
+
+LONGEST_MAILBOX = 320
+
+
+@dataclass(frozen=True)
+class Written:
+    """An email as a person wrote it; `complete` fills in what may be left out."""
+
+    therapist_id: int
+    subject: str
+    body_html: str
+    recipient_email: str
+    recipient_name: str
+    body_text: str = ""
+    sender_email: str = ""
+    sender_name: str = ""
+    batch_id: str | None = None
+    placement_request_ids: tuple[int, ...] = ()
+    """In the order in which the email speaks of them."""
+
+
+def complete(written: Written, identity: Identity) -> Written:
+    """Check what was written, tell its text where only HTML was given, and name the sender; BadInput otherwise.
+
+    Needs no database, and may take a moment for HTML that was meant ill: call it outside any transaction.
+    """
+    for field in ("subject", "recipient_name"):
+        require_plain(getattr(written, field), field)
+    wire_address(written.recipient_email, "recipient_email")
+    if len(mailbox(written.recipient_email)) > LONGEST_MAILBOX:
+        raise BadInput("is longer than an email address may be", where="recipient_email")
+    return replace(
+        written,
+        body_text=_text(written),
+        sender_email=_ours(written.sender_email, identity.sender, "sender_email"),
+        sender_name=_ours(written.sender_name, identity.sender_name, "sender_name"),
+    )
+
+
+def _text(written: Written) -> str:
+    if not written.body_text:
+        return text_of(written.body_html)
+    read_html(written.body_html)
+    return written.body_text
+
+
+def _ours(given: str, configured: str, field: str) -> str:
+    if given not in ("", configured):
+        raise BadInput(f"only a configured identity may send; allowed: {configured}", where=field)
+    return configured
+
+
+def create_draft(session: Session, written: Written, now: datetime, actor: str) -> int:
+    """Keep an email that is `complete` as a draft, which claims nothing; return its id.
+
+    Conflict for requests that are closed or another therapist's; they may wait elsewhere until the draft is queued.
+    """
+    email_id = _insert(session, written, now, actor)
+    _announce(session, email_id, written, EmailStatus.DRAFT, now)
+    return email_id
+
+
+def create_queued(
+    session: Session,
+    written: Written,
+    now: datetime,
+    actor: str,
+    policy: ContactPolicy,
+    correspondence: Correspondence,
+    override_reason: str | None = None,
+) -> int:
+    """Write an email that is `complete` and queue it, all or nothing; refused for the same reasons as `queue_email`."""
+    email_id = _insert(session, written, now, actor)
+    signing = bytes_from(correspondence, now)
+    queue_email(session, email_id, now, actor, policy, override_reason=override_reason, ensure_bytes=signing)
+    _require_still_open(session, written.placement_request_ids)
+    _announce(session, email_id, written, EmailStatus.QUEUED, now)
+    return email_id
+
+
+def bytes_from(correspondence: Correspondence, now: datetime) -> EnsureBytes:
+    """Make what gives a draft that a person wrote its final bytes; letters from templates have theirs."""
+    columns = (
+        Email.language, Email.subject, Email.body_html, Email.body_text, Email.recipient_email, Email.recipient_name,
+        Email.sender_email, Email.sender_name, Email.message_id, Email.reply_token, Email.dated,
+    )  # fmt: skip
+
+    def ensure(session: Session, email_id: int) -> None:
+        ours = Email.id == email_id, Email.template.is_(None), Email.raw.is_(None)
+        email: Any = session.execute(select(*columns).where(*ours)).one_or_none()
+        if email is not None:
+            finished = update(Email).where(*ours).values(correspondence.sign_personal(email, now))
+            session.execute(finished.execution_options(synchronize_session=False))
+
+    return ensure
+
+
+def _insert(session: Session, written: Written, now: datetime, actor: str) -> int:
+    language = _language(session, written.therapist_id, now)
+    stubs = accept_requests(session, written.placement_request_ids, written.therapist_id, now)
+    row = asdict(written) | {
+        "language": language,
+        "mailbox": mailbox(written.recipient_email),
+        "status": EmailStatus.DRAFT,
+        "message_id": new_message_id(written.sender_email),
+        "reply_token": new_reply_token(),
+        "dated": now,
+        "created_at": now,
+        "updated_at": now,
+    }
+    del row["placement_request_ids"]
+    email_id = session.execute(insert(Email).values(row).returning(Email.id)).scalar_one()
+    _place(session, email_id, written, now)
+    audit(
+        session, actor, "email.create", "email", email_id, now,
+        requests=list(written.placement_request_ids), stubs=sorted(stubs),
+    )  # fmt: skip
+    return email_id
+
+
+def _language(session: Session, therapist_id: int, now: datetime) -> str:
+    """The therapist's; of one whom nobody knows only the id is kept."""
+    known = select(Therapist.language).where(Therapist.id == therapist_id)
+    language = session.scalar(known)
+    if language is None:
+        keep_therapist_stub(session, therapist_id, now)
+        language = session.execute(known).scalar_one()
+    return language
+
+
+def _place(session: Session, email_id: int, written: Written, now: datetime) -> None:
+    shared = {"email_id": email_id, "therapist_id": written.therapist_id, "created_at": now}
+    rows = [
+        shared | {"placement_request_id": id_, "priority": position, "number": position}
+        for position, id_ in enumerate(written.placement_request_ids, start=1)
+    ]
+    if rows:
+        session.execute(insert(EmailBatch), rows)
+
+
+def _require_still_open(session: Session, request_ids: Collection[int]) -> None:
+    """Lock the requests, after the contact keys as everybody does: a withdrawal cannot see this email yet."""
+    if not request_ids:
+        return
+    still = select(PlacementRequest.id).where(
+        PlacementRequest.id.in_(sorted(request_ids)), PlacementRequest.status.in_(OPEN_REQUEST)
+    )
+    found = session.scalars(still.order_by(PlacementRequest.id).with_for_update(key_share=True)).all()
+    if len(found) < len(request_ids):
+        raise Conflict("a placement request in this email was closed just now")
+
+
+def _announce(session: Session, email_id: int, written: Written, status: EmailStatus, now: datetime) -> None:
+    payload = {
+        "email_id": email_id,
+        "therapist_id": written.therapist_id,
+        "placement_request_ids": list(written.placement_request_ids),
+        "template": None,
+        "status": status,
+    }
+    add_events(session, "communication.email_created", [(f"email:{email_id}", payload)], now)
