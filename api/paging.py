@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from typing import Annotated
 from urllib.parse import urlencode
@@ -14,37 +15,49 @@ from comms.errors import BadInput
 from comms.store.paging import Page, Slice
 
 LAST_PAGE = 10**12
+LAST_PLACE = 2**128
 _OLDER, _NEWER = "older", "newer"
 
 
-async def read_page(
-    request: Request,
-    page: Annotated[
-        int | None, Query(ge=1, le=LAST_PAGE, description="From 1; shifts while rows are added. Prefer Link."), DIGITS
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="Rows in one answer."), DIGITS] = 20,
-    cursor: Annotated[str | None, Query(max_length=100, description="From a Link header; opaque.")] = None,
-) -> Page:
-    """Read where to go on; BadInput for a cursor that is not ours, or beside `page`."""
-    if cursor is None:
-        return Page(limit, offset=((page or 1) - 1) * limit)
-    if page is not None:
-        raise BadInput("give page or cursor, not both", where="query.cursor")
-    direction, id_ = _read(cursor, request.url.path)
-    return Page(limit, before=id_) if direction == _OLDER else Page(limit, after=id_)
+def _reader(highest: int) -> Callable[..., Awaitable[Page]]:
+    """Make the dependency that reads where to go on; `highest` is the last place that a cursor can name."""
+
+    async def read_page(
+        request: Request,
+        page: Annotated[
+            int | None,
+            Query(ge=1, le=LAST_PAGE, description="From 1; shifts while rows are added. Prefer Link."),
+            DIGITS,
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=100, description="Rows in one answer."), DIGITS] = 20,
+        cursor: Annotated[str | None, Query(max_length=100, description="From a Link header; opaque.")] = None,
+    ) -> Page:
+        """Read it; BadInput for a cursor that is not ours, or beside `page`."""
+        if cursor is None:
+            return Page(limit, offset=((page or 1) - 1) * limit)
+        if page is not None:
+            raise BadInput("give page or cursor, not both", where="query.cursor")
+        direction, place = _read(cursor, request.url.path, highest)
+        return Page(limit, before=place) if direction == _OLDER else Page(limit, after=place)
+
+    return read_page
 
 
-AskedPage = Annotated[Page, Depends(read_page)]
+AskedPage = Annotated[Page, Depends(_reader(BIGGEST))]
+"""Of a list in the order of its ids."""
+
+AskedPlace = Annotated[Page, Depends(_reader(LAST_PLACE))]
+"""Of a list in another order, whose places are longer than an id."""
 
 
-def _read(cursor: str, path: str) -> tuple[str, int]:
+def _read(cursor: str, path: str, highest: int) -> tuple[str, int]:
     """Read a cursor of this list; one of another list, or that was made by hand, is none."""
     try:
         direction, _, id_ = urlsafe_b64decode(cursor).decode("ascii").split(".")[0].partition(":")
         number = int(id_)
     except ValueError:
         direction, number = "", 0
-    if cursor != _cursor(path, direction, number) or not 0 < number <= BIGGEST:
+    if cursor != _cursor(path, direction, number) or not 0 < number <= highest:
         raise BadInput("is not a cursor of this list; take one from its Link header", where="query.cursor")
     return direction, number
 

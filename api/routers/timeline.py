@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Response
 
 from api.asking import Reads
-from api.paging import AskedPage
+from api.paging import AskedPlace
 from api.routing import Subject, declare
 from api.schemas.fields import Id
 from api.schemas.timeline import KindFilter, TimelineEntry
@@ -16,7 +16,7 @@ routes = Subject("therapists")
 
 
 @routes.get("/therapists/{therapist_id}/timeline", **declare(Scope.READ, list[TimelineEntry], 404))
-def get_therapist_timeline(therapist_id: Id, page: AskedPage, asked: Reads, kind: KindFilter = None) -> Response:
+def get_therapist_timeline(therapist_id: Id, page: AskedPlace, asked: Reads, kind: KindFilter = None) -> Response:
     """List every email, answer, call, refusal and override of a therapist, newest first.
 
     Consecutive runs that refused for the same reason are one entry with `times`. What persons wrote (`text`) needs the

@@ -245,7 +245,7 @@ def test_what_is_added_meanwhile_moves_nothing(sessions: Sessions) -> None:
         assert page_of_timeline(session, id_, Page(100, before=before.older)).rows == rest
 
 
-@pytest.mark.parametrize("position", [0, -1, 2**68 * 10**18, -(2**200), 2**300])
+@pytest.mark.parametrize("position", [1, 2**68 * 10**18, 2**128])
 def test_a_position_outside_the_calendar_is_an_empty_page_or_all(sessions: Sessions, position: int) -> None:
     id_ = a_long_story(sessions, 1)
     with reading(sessions) as session:
