@@ -10,3 +10,4 @@ At = AwareDatetime | None
 EmailLimit = Annotated[int, Field(ge=1, le=10_000)]
 CallLimit = Annotated[int, Field(ge=1, le=10_000)]
 ChunkSize = Annotated[int, Field(ge=1, le=200)]
+EventLimit = Annotated[int, Field(ge=1, le=100_000)]

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from comms.bootstrap.jobs import Step
-from comms.bootstrap.parts import sessions, settings
+from comms.bootstrap.parts import correspondence, sessions, settings
 from comms.errors import Conflict
+from comms.services import batching
 from comms.services.inbox import handle_events
 from comms.services.inbox.launching import Launcher
 from comms.services.inbox.shapes import TOPICS
+from comms.services.planning import therapists_of
 from comms.services.relaying import Relay, sweep
+from comms.store.engines import clock
+from comms.store.session import reading
 
 RELAY_EVENTS, HANDLE_EVENTS = "relay-events", "handle-matching-events"
 OURS = "communication-events"
@@ -67,6 +71,23 @@ def handle_inbox(limit: int) -> Step:
         "new_request_ids": sorted(done.new_requests),
         "ended": done.ended,
     }
+
+
+def write_at_once(run: Step, request_ids: Sequence[int]) -> Step:
+    """Write to the therapists of new requests now, by the same rules as the daily batch, where the settings say so."""
+    given = settings()
+    if not (given.batch_on_match and request_ids):
+        return {"emails": 0, "ended": "not_wanted" if request_ids else "nothing_new"}
+    with reading(sessions()) as session:
+        therapists = therapists_of(session, request_ids)
+        at = clock(session)
+    policy = given.contact_policy()
+    decisions = batching.plan_run(sessions(), at, policy, run["key"], therapist_ids=therapists)
+    emails = 0
+    for chunk in batching.chunks_of(decisions, batching.CHUNK_SIZE):
+        created = batching.create_batch_emails(sessions(), chunk, at, policy, correspondence(), run["key"])
+        emails += len(created.emails)
+    return {"emails": emails, "ended": "done"}
 
 
 def _owner() -> str:

@@ -31,6 +31,12 @@ def plan_next_batch(
     return plan_batches(load_inquiries(session, at, policy, therapist_ids), at, policy, limit)
 
 
+def therapists_of(session: Session, request_ids: Collection[int]) -> set[int]:
+    """Whom these placement requests ask."""
+    query = select(PlacementRequest.therapist_id).where(PlacementRequest.id.in_(sorted(request_ids)))
+    return set(session.scalars(query))
+
+
 def load_inquiries(
     session: Session, at: datetime, policy: ContactPolicy, therapist_ids: Collection[int] | None = None
 ) -> list[Inquiry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -59,11 +59,17 @@ def process_pending_requests(
 
 
 def plan_run(
-    sessions: Sessions, at: datetime, policy: ContactPolicy, run_key: str, *, limit: int | None = None
+    sessions: Sessions,
+    at: datetime,
+    policy: ContactPolicy,
+    run_key: str,
+    *,
+    limit: int | None = None,
+    therapist_ids: Collection[int] | None = None,
 ) -> list[Decision]:
-    """Decide, and store what was decided under the run's key."""
+    """Decide (only about these therapists, where some are named), and store what was decided under the run's key."""
     with reading(sessions) as session:
-        decisions = plan_next_batch(session, at, policy, limit=limit)
+        decisions = plan_next_batch(session, at, policy, limit=limit, therapist_ids=therapist_ids)
     with writing(sessions) as session:
         store_decisions(session, run_key, decisions, at)
     return decisions

@@ -80,7 +80,7 @@ def _handle_chunk(session: Session, limit: int, now: datetime) -> tuple[Handled,
     applied: Counter[str] = Counter()
     created: list[int] = []
     for row in rows:
-        outcome = _handle(session, row, now)
+        outcome = handle_matching_event(session, row, now)
         outcomes[outcome] += 1
         if outcome == "applied":
             applied[row.event_type] += 1
@@ -143,8 +143,8 @@ def _give_up_waiting(session: Session, now: datetime) -> int:
     return len(rows)
 
 
-def _handle(session: Session, row: InboxEvent, now: datetime) -> str:
-    """Apply one event in a savepoint and note what became of it; returns an outcome, or failed."""
+def handle_matching_event(session: Session, row: InboxEvent, now: datetime) -> str:
+    """Apply one stored event in a savepoint and note what became of it; returns an outcome, or failed."""
     is_status = row.event_type in _STATUS
     if _newer_was_applied(session, row, is_status):
         return _note(session, row, "older", now)

@@ -69,8 +69,12 @@ class Launcher:
         if not messages:
             self._look_after_broker()
             return Received(0, 0, 0, 0, 0)
-        with writing(self._sessions) as session:
-            received = receive(session, messages, clock(session))
+        try:
+            with writing(self._sessions) as session:
+                received = receive(session, messages, clock(session))
+        except BaseException:
+            self._source.close()  # it has read on: opened anew it begins where the last commit stands
+            raise
         self._source.commit()
         return received
 
