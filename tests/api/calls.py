@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from api import asking
 from api.routers import call_list
 from comms.rules.policy import BERLIN
+from comms.services.events import announce_emails
 from comms.store.session import Sessions, writing
 from tests.factories import NOW, make_request, make_sent_email, make_therapist
 from tests.services.calls import EVERY_WEEKDAY
@@ -51,7 +52,10 @@ def with_email(sessions: Sessions, at: datetime, count: int = 1) -> tuple[int, i
     with writing(sessions) as session:
         made = make_therapist(session, phone_availability=EVERY_WEEKDAY)
         requests = [make_request(session, made) for _ in range(count)]
-        return made.id, make_sent_email(session, made, requests, at=at).id, [request.id for request in requests]
+        email = make_sent_email(session, made, requests, at=at)
+        for event in ("email_created", "email_sent"):
+            announce_emails(session, event, [email.id], at)
+        return made.id, email.id, [request.id for request in requests]
 
 
 def book(client: TestClient, therapist_id: int, at: str | None = None, **more: Any) -> Any:

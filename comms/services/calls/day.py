@@ -87,7 +87,7 @@ def calls_of_day(
         query = query.where(PhoneCall.caller == caller)
     if status is not None:
         query = query.where(PhoneCall.status == status)
-    rows = session.execute(query).tuples().all()
+    rows = session.execute(query).all()
     requests = _requests(session, [call.id for call, _ in rows], day, diagnosis_detail)
     earlier = histories(session, {therapist.id for _, therapist in rows})
     return [_entry(call, therapist, requests[call.id], earlier[therapist.id], day, zone) for call, therapist in rows]
@@ -152,7 +152,7 @@ def _requests(
         .order_by(PhoneCallBatch.priority, PhoneCallBatch.id)
     )
     found: dict[int, list[RequestToSpeakOf]] = defaultdict(list)
-    for batch, patient, number, said in session.execute(query).tuples():
+    for batch, patient, number, said in session.execute(query):
         facts = said or (patient_facts(patient, day, diagnosis_detail) if patient else {})
         found[batch.phone_call_id].append(_request(batch, patient, number, facts))
     return found
