@@ -21,13 +21,14 @@ _PLACES = {"therapists": THERAPIST, "patients": PATIENT, "placement-requests": P
 
 @dataclass(frozen=True)
 class Answer:
-    """`silence`: seconds before the answer. `trickle`: seconds between its bytes, from the first one on."""
+    """`silence`: seconds before it. `trickle`: seconds between its bytes; a prompt head comes whole."""
 
     status: int = 200
     content: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     silence: float = 0
     trickle: float = 0
+    prompt_head: bool = False
     claims: int | None = None
     """Content-Length, where it is a lie."""
 
@@ -53,10 +54,10 @@ Behaviour = Answer | None | Callable[[Asked], Answer | None]
 
 
 class PlatformServer:
-    """`requests`, `therapists` and `patients` are what the platform knows, in its German."""
+    """`requests` (which may hold rubbish), `therapists` and `patients` are what it knows, in its German."""
 
     def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
+        self.requests: list[Any] = []
         self.therapists: dict[int, dict[str, Any]] = {}
         self.patients: dict[int, dict[str, Any]] = {}
         self.script: dict[str, Behaviour] = {}
@@ -99,7 +100,7 @@ class PlatformServer:
 
     def _page(self, query: dict[str, str]) -> Answer:
         page, limit = int(query.get("page", 1)), min(int(query.get("limit", 20)), 100)
-        listed = [row for row in self.requests if query.get("status") in (None, row.get("status"))]
+        listed = [row for row in self.requests if not isinstance(row, dict) or row.get("status") in (None, "offen")]
         return as_json(listed[(page - 1) * limit : page * limit])
 
     def _put(self, asked: Asked) -> Answer:
@@ -154,9 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
         head = {"Content-Type": "application/json", "Content-Length": str(answer.claims or len(answer.content))}
         lines = [f"{name}: {value}" for name, value in (head | answer.headers).items()]
         start = f"HTTP/1.1 {answer.status} x\r\n" + "".join(line + "\r\n" for line in lines) + "\r\n"
-        told = start.encode() + answer.content
         with suppress(OSError):
-            for part in _parts(told, answer.trickle):
+            for part in _parts(start.encode(), answer):
                 self.connection.sendall(part)
                 if answer.trickle and over.wait(answer.trickle):
                     return
@@ -166,8 +166,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.shutdown(socket.SHUT_RDWR)
 
 
-def _parts(told: bytes, trickle: float) -> list[bytes]:
-    return [told[at : at + 1] for at in range(len(told))] if trickle else [told]
+def _parts(head: bytes, answer: Answer) -> list[bytes]:
+    """Cut an answer into what is sent at a time."""
+    told = head + answer.content
+    if not answer.trickle:
+        return [told]
+    at_once = len(head) if answer.prompt_head else 1
+    return [told[:at_once], *(told[at : at + 1] for at in range(at_once, len(told)))]
 
 
 def german_request(id_: int, patient_id: int, therapist_id: int, **fields: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
+from functools import cache
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -112,7 +113,13 @@ def _make_client(settings: PlatformSettings) -> httpx.AsyncClient:
         headers=headers,
         timeout=httpx.Timeout(read, connect=connect, pool=None),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.connections),
-        verify=ssl.create_default_context(),
+        verify=_trusted(),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Reading the system's certificates takes a while."""
+    return ssl.create_default_context()

@@ -9,6 +9,7 @@ from comms.store.models.events import DeadLetter, InboxEvent, OutboxEvent
 from comms.store.models.facts import Patient, PlacementRequest, Therapist
 from comms.store.models.leases import Lease, TopicMark
 from comms.store.models.operations import AuditEntry, Heartbeat, JobRun, PlanDecision, StaffItem, StaffSetting
+from comms.store.models.platform import PlatformUpdate
 
 __all__ = [
     "ApiKey",
@@ -34,6 +35,7 @@ __all__ = [
     "PhoneCallEmail",
     "PlacementRequest",
     "PlanDecision",
+    "PlatformUpdate",
     "StaffItem",
     "StaffSetting",
     "Suppression",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -32,10 +32,17 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise TypeError("an aware datetime is needed")
         return value and value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """Read what the driver gives, text or an instant, in one step: lists read thousands of these a second."""
+        return _from_text if dialect.name == "sqlite" else _in_utc
+
+
+def _from_text(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored + "+00:00")
+
+
+def _in_utc(instant: datetime | None) -> datetime | None:
+    return instant if instant is None or instant.tzinfo is UTC else instant.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
