@@ -32,10 +32,6 @@ class Step:
     kind: str
     shown: str
 
-    @property
-    def title(self) -> str:
-        return " ".join(re.sub(r"-\w+ |[^\w /.-]", " ", self.command.splitlines()[0]).split())[:60]
-
 
 def read_steps(page: Path) -> list[Step]:
     """Every `bash` block, with the block after it if that is `json`, `http` or `text`."""
@@ -53,7 +49,7 @@ def run_steps(steps: list[Step], folder: Path, environment: Mapping[str, str]) -
     script = "".join(f"{step.command}\nprintf '{_END}'\n" for step in steps)
     done = subprocess.run(
         ["bash", "-euo", "pipefail"], input=script, env=environment, cwd=folder, capture_output=True, text=True,
-        timeout=120,
+        timeout=300,
     )  # fmt: skip
     printed = done.stdout.split(_END)
     assert done.returncode == 0, f"{steps[len(printed) - 1].command}\n{printed[-1]}\n{done.stderr}"
