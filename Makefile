@@ -5,10 +5,10 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PINNED := --no-deps --require-hashes -r requirements.lock
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check lock bench
+.PHONY: help demo up test test-kafka check lock bench
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/ready ## the whole service on sample data         ARGS="--exit --json"
 	@$(BIN)/comms demo $(ARGS)
@@ -18,6 +18,10 @@ up: .venv/ready ## server, worker, mail catcher, API; your data   ARGS="--json"
 
 test: .venv/ready ## every test, on SQLite and PostgreSQL        ARGS="-k slots"
 	@$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 17 and Maven
+	@$(BIN)/python deployments/kafka/apache_kafka.py fetch
+	@COMMS_TEST_KAFKA=apache $(BIN)/pytest tests/kafka tests/services/test_relaying.py tests/gateways/test_kafka_source.py $(ARGS)
 
 check: .venv/ready ## format, lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "fix with: $(BIN)/ruff format ."; exit 1; }

@@ -1,23 +1,32 @@
-"""A Kafka-compatible broker of its own on loopback: in memory, gone with the test."""
+"""A broker of its own on loopback: the embedded one, or Apache Kafka where COMMS_TEST_KAFKA says so."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import deployments.kafka.apache_kafka as apache
 from comms.local_stack.broker import broker_command
 from comms.local_stack.ports import HOST, answers, free_port
 from tests.local_stack.parts import becomes_true
 
+APACHE = os.environ.get("COMMS_TEST_KAFKA") == "apache"
+"""`make test-kafka`; the embedded broker forgets everything when it ends, Apache Kafka nothing."""
+
 
 class Broker:
-    """Can be cut off and come back, with what it held (SIGSTOP), or without (killed)."""
+    """Can be killed and started again, and be cut off by freezing it."""
 
-    def __init__(self, port: int | None = None) -> None:
-        self.port = port or free_port()
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._data = Path(tempfile.mkdtemp(prefix="comms-kafka-")) if APACHE else None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -25,10 +34,17 @@ class Broker:
         return f"{HOST}:{self.port}"
 
     def start(self) -> None:
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command(), stdin=quiet, stdout=quiet, stderr=quiet)
+        assert becomes_true(lambda: answers(self.port), 60), "the broker does not answer"
+
+    def _command(self) -> list[str]:
+        if self._data:
+            jars, data = ["--home", str(apache.HOME.absolute())], ["--data", str(self._data)]
+            return [sys.executable, apache.__file__, "run", *jars, *data, "--port", str(self.port)]
         command = broker_command(self.port)
         assert command, "there is no broker binary for this platform"
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        assert becomes_true(lambda: answers(self.port), 20), "the broker does not answer"
+        return command
 
     def kill(self) -> None:
         if self._process is not None:
@@ -45,12 +61,18 @@ class Broker:
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGCONT)
 
+    def forget(self) -> None:
+        """Throw away what it wrote."""
+        if self._data:
+            shutil.rmtree(self._data, ignore_errors=True)
+
 
 @contextmanager
 def broker() -> Iterator[Broker]:
     made = Broker()
-    made.start()
     try:
+        made.start()
         yield made
     finally:
         made.kill()
+        made.forget()
