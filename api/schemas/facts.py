@@ -64,7 +64,7 @@ Hours = dict[Weekday, list[Window]]
 """Windows of a week, merged and in order."""
 
 AskedHours = Annotated[
-    dict[str, JsonValue] | Annotated[str, StringConstraints(strict=True, min_length=1, max_length=20_000)],
+    dict[str, JsonValue] | Annotated[str, StringConstraints(strict=True, min_length=1, max_length=20_000)] | None,
     AfterValidator(_readable),
     Field(
         description="Weekdays in English or German, long or short; windows as objects, pairs or `09:00-12:00`; or one"

@@ -77,7 +77,7 @@ class PutPatient(Facts):
         InsuranceKind | None, Field(description="Told by the name of the insurance where it is not sent with it.")
     ] = None
     registered_on: Annotated[Day | None, Field(description="The oldest registration is asked for first.")] = None
-    availability: AskedHours | None = None
+    availability: AskedHours = None
     open_to_group_therapy: Flag | None = None
     earlier_therapy: Flag | None = None
     last_session_on: Day | None = None

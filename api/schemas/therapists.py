@@ -117,7 +117,7 @@ class PutTherapist(Facts):
     land: Land | None = None
     language: Annotated[Language | None, Field(description="null is `de`.")] = None
     status: TherapistStatus = need_not_be_sent("`blocked` and `inactive` cancel what waits for this therapist.")
-    phone_availability: AskedHours | None = None
+    phone_availability: AskedHours = None
     potentially_available: Annotated[Flag | None, Field(description="null is `false`.")] = None
     next_contact_possible: Day | None = None
     do_not_contact: Annotated[

@@ -16,7 +16,7 @@ KindFilter = Annotated[Kind | None, Query(description="Only what is of this kind
 
 OfEmail = Literal["created", "queued", "deferred", "sent", "in_doubt", "failed", "bounced", "canceled"]
 OfAnswer = Literal["received", "accepted", "rejected", "needs_follow_up"]
-OfCall = Literal["booked", "reached", "missed", "canceled"]
+OfCall = Literal["booked", "rescheduled", "reached", "missed", "canceled"]
 Event = Literal[OfEmail, OfAnswer, OfCall, "refused", "overridden"]
 
 

@@ -21,6 +21,7 @@ from comms.services.timeline import Entry, Kind, page_of_timeline
 from comms.store.models import DeliveryAttempt, Email, PlanDecision, Therapist
 from comms.store.paging import Page
 from comms.store.session import Sessions, reading, writing
+from comms.store.staff import audit
 from tests.factories import NOW, make_email, make_request, make_sent_email, make_therapist, number
 from tests.services.calls import POLICY, booked, follow_up
 from tests.services.email_rows import email_in
@@ -266,3 +267,16 @@ def test_the_number_of_queries_does_not_grow_with_the_history(sessions: Sessions
     finally:
         event.remove(engine, "before_cursor_execute", count)
     assert len(asked) == 5
+
+
+def test_who_made_an_email_or_booked_and_moved_a_call_is_named(sessions: Sessions) -> None:
+    call_id, therapist, email_id, _ = booked(sessions)
+    with writing(sessions) as session:
+        audit(session, "eva", "email.create", "email", email_id, NOW)
+        audit(session, "eva", "call.book", "phone_call", call_id, NOW)
+        audit(session, "max", "call.reschedule", "phone_call", call_id, NOW + DAY)
+
+    by_event = {entry.event: entry for entry in story(sessions, therapist)}
+
+    assert (by_event["created"].actor, by_event["booked"].actor) == ("eva", "eva")
+    assert (by_event["rescheduled"].actor, by_event["rescheduled"].at) == ("max", NOW + DAY)
