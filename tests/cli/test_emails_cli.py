@@ -242,3 +242,12 @@ def test_sending_is_paused_and_resumed(comms: Comms, sessions: Sessions) -> None
     assert comms("resume").out == "sending goes on\n"
     with reading(sessions) as session:
         assert not sending_paused(session)
+
+
+def test_a_draft_that_a_person_wrote_gets_its_bytes_when_it_is_queued(comms: Comms, sessions: Sessions) -> None:
+    draft = stored(sessions, "draft", raw=None, template=None)
+    assert comms("emails", "queue", draft.id).code == 0
+    with reading(sessions) as session:
+        raw = fresh(session, session.get_one(Email, draft.id)).raw
+    assert b"Auto-Submitted: auto-generated" in raw
+    assert draft.message_id.encode() in raw

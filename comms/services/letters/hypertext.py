@@ -25,7 +25,7 @@ _NEVER_TOLD = tuple(_UNSEEN.split(", "))
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _AS_BLOCKS = {"table": "div", "thead": "div", "tbody": "div", "tfoot": "div", "tr": "div", "caption": "div"}
 _AS_WORDS = {"td": "span", "th": "span"}
-_KEPT = {"href", "start"}
+_KEPT = ("start",)
 _GAPS = re.compile(r"\n[ \t\n]*\n")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ud800-\udfff]")
 _CONFIG = ParserConfig(css=CSS_PROFILES["strict"])
@@ -84,8 +84,9 @@ def _is_hidden(element: lxml.html.HtmlElement) -> bool:
 def _simplify(tree: lxml.html.HtmlElement) -> None:
     """Take away what multiplies: a table is as wide as its widest cell in every row, a margin is a hundred lines."""
     for element in tree.iter(etree.Element):
-        for name in set(element.attrib) - _KEPT:
-            del element.attrib[name]
+        kept = {name: element.get(name) for name in _KEPT if name in element.attrib}
+        element.attrib.clear()
+        element.attrib.update(kept)
         if element.tag in _AS_WORDS:
             element.tag = _AS_WORDS[element.tag]
             element.tail = f" {element.tail or ''}"
@@ -99,5 +100,15 @@ def with_end(html: str, end: str) -> str:
     body = tree.find("body")
     if body is None:
         body = etree.SubElement(tree, "body")
+    _take_in_what_follows(body)
     body.append(lxml.html.fragment_fromstring(end))
     return str(lxml.html.tostring(tree, encoding="unicode", doctype="<!DOCTYPE html>"))
+
+
+def _take_in_what_follows(body: lxml.html.HtmlElement) -> None:
+    """Words after the end of the body are shown at its end."""
+    if body.tail:
+        late = etree.SubElement(body, "span")
+        late.text, body.tail = body.tail, None
+    for late in list(body.itersiblings()):
+        body.append(late)
