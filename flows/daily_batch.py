@@ -15,12 +15,14 @@ from comms.bootstrap.whole_jobs import daily_summary
 from flows.parameters import At, ChunkSize, EmailLimit
 from flows.progress import Progress
 from flows.steps import ONCE, begin, in_thread, noted, send_in_thread, show
+from flows.sync_platform import ask_platform, tell_platform
 
 
 @flow(
     name=jobs.DAILY_BATCH,
-    description="Plans which therapists are written to and why the others are not, makes the emails in chunks, sends "
-    "what is due and books follow-up calls. Safe to run twice, late, or at once with another.",
+    description="Asks the platform what is new, plans which therapists are written to and why the others are not, "
+    "makes the emails in chunks, sends what is due, books follow-up calls and tells the platform what is in progress. "
+    "Safe to run twice, late, or at once with another.",
 )
 async def schedule_daily_batch_processing(
     at: At = None, limit: EmailLimit = 500, chunk_size: ChunkSize = 50, dry_run: bool = False
@@ -36,17 +38,19 @@ async def schedule_daily_batch_processing(
     """
     run = await begin(jobs.DAILY_BATCH, at, dry_run)
     with noted(run) as counts:
-        planned = await plan(run, limit, chunk_size)
+        asked = await ask_platform(run)
+        planned = await plan(run, limit, chunk_size, asked)
         created = [] if dry_run else await create_all(run, planned)
         sent = await send_all(run, created or planned)
         calls = await follow_up(run, sent)
-        counts |= await summarise(run, planned, created, sent, calls)
+        told = await tell_platform(run, calls)
+        counts |= await summarise(run, planned, created, sent, calls, asked, told)
     return counts
 
 
 @task(name="plan", task_run_name="plan", **ONCE)
-async def plan(run: Step, limit: int, chunk_size: int) -> Step:
-    """Decide about every therapist with an open request.
+async def plan(run: Step, limit: int, chunk_size: int, after: Any) -> Step:
+    """Decide about every therapist with an open request, `after` the platform was asked for them.
 
     Chunks leave it as text: Prefect draws its edges by identity, and small numbers are identical wherever they stand.
     """
@@ -75,9 +79,12 @@ async def follow_up(run: Step, after: Any) -> Step:
 
 
 @task(name="summarise", task_run_name="summarise", **ONCE)
-async def summarise(run: Step, planned: Step, created: list[Step], sent: list[Step], calls: Step) -> Step:
+async def summarise(
+    run: Step, planned: Step, created: list[Step], sent: list[Step], calls: Step, asked: Step, told: Step
+) -> Step:
     """Add up, and show it as a table."""
-    summary = daily_summary(run, planned, created, jobs.add_up(sent), calls)
+    platform = {"asked": asked, "told": told}
+    summary = daily_summary(run, planned, created, jobs.add_up(sent), calls, platform)
     await show(summary)
     return summary
 

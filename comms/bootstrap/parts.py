@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import cache
 
 from sqlalchemy import Engine
 
 from comms.config import Settings, get_config
-from comms.ports import EmailSender
+from comms.ports import EmailSender, PlatformDirectory
 from comms.services.correspondence import Correspondence
 from comms.store.database import require_current
 from comms.store.engines import make_engine
@@ -45,3 +46,13 @@ def correspondence() -> Correspondence:
 
     given = get_config()
     return Correspondence(Letters(given.templates), given.identity(), given.time_zone, given.diagnosis_detail)
+
+
+def platform_directory() -> AbstractContextManager[PlatformDirectory] | None:
+    """The platform's services of the settings, for one run; None where there is none."""
+    given = get_config().get_platform_settings()
+    if given is None:
+        return None
+    from comms.gateways.platform import HttpDirectory
+
+    return HttpDirectory(given)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, Step
+from comms.bootstrap.platform import SYNC_PLATFORM
 from comms.rules.policy import BERLIN
 from comms.rules.wording import explain
 
@@ -30,6 +31,15 @@ _ENDS = {
     "resting": "the relay failed; sending rests and goes on by itself",
     "stopped": "the run was asked to end; the rest stays in the queue",
     "database": "the database failed; what was sent is noted, the rest stays in the queue",
+}
+_PLATFORM = {
+    "requests": "requests that the platform calls open",
+    "requests_new": "of them new here",
+    "requests_changed": "of them changed here",
+    "therapists_learned": "therapists whose facts came over",
+    "patients_learned": "patients whose facts came over",
+    "told": "requests set in progress at the platform",
+    "untold": "requests that the platform is still to hear of",
 }
 _STANDING = {"dry_run": "Dry run as of", "future_instant": "Acted as of the future instant"}
 
@@ -56,6 +66,7 @@ def _daily(counts: Step) -> list[Row]:
         *_reasons("request waits: ", counts["waiting"]),
         *_sent(counts["sending"]),
         *(_calls(counts["calls"]) if counts["calls"] else ()),
+        *_platform(counts["platform"]),
     ]
 
 
@@ -83,7 +94,25 @@ def _calls(calls: Step) -> list[Row]:
     return rows
 
 
-_ROWS: dict[str, Callable[[Step], list[Row]]] = {DAILY_BATCH: _daily, SEND_QUEUE: _queue, FOLLOW_UPS: _calls}
+def _sync(counts: Step) -> list[Row]:
+    if counts["platform"]["asked"]["ended"] == "not_configured":
+        return [_row("nobody was asked: no URL of the platform is set", "")]
+    return list(_platform(counts["platform"]))
+
+
+def _platform(platform: Mapping[str, Step]) -> Iterator[Row]:
+    """Nothing where the platform was not spoken to."""
+    for said in (platform["asked"], platform["told"]):
+        yield from (_row(words, said[name]) for name, words in _PLATFORM.items() if name in said)
+        yield from _reasons("platform: ", said.get("faults", {}))
+
+
+_ROWS: dict[str, Callable[[Step], list[Row]]] = {
+    DAILY_BATCH: _daily,
+    SEND_QUEUE: _queue,
+    FOLLOW_UPS: _calls,
+    SYNC_PLATFORM: _sync,
+}
 
 
 def _reasons(prefix: str, counts: Mapping[str, int]) -> Iterator[Row]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from comms.bootstrap import jobs
+from comms.bootstrap import jobs, platform
 from comms.bootstrap.jobs import Step
 from comms.rules.as_of import Standing
 from comms.services.batching import CHUNK_SIZE
@@ -27,14 +27,24 @@ def run_daily_batch(
     dry_run: bool = False,
     stop: threading.Event | None = None,
 ) -> Step:
-    """Plan, make the emails, send what is due, book the calls that are due."""
+    """Ask the platform, plan, make the emails, send what is due, book the calls that are due, tell the platform."""
     stop = stop or threading.Event()
     with _recorded(jobs.DAILY_BATCH, at, dry_run) as (run, counts):
+        asked = platform.ask_platform(run)
         plan = jobs.plan_daily_batch(run, limit, chunk_size)
         created = [jobs.create_chunk(run, chunk) for chunk in plan["chunks"] if not (dry_run or stop.is_set())]
         sent = send_all(run, stop=stop)
         calls = jobs.follow_up(run) if not stop.is_set() else {}
-        counts |= daily_summary(run, plan, created, sent, calls)
+        told = platform.tell_platform(run) if not stop.is_set() else {"ended": "stopped"}
+        counts |= daily_summary(run, plan, created, sent, calls, {"asked": asked, "told": told})
+    return counts
+
+
+def run_sync_platform() -> Step:
+    """Ask the platform for open requests and facts, and tell it what is in progress."""
+    with _recorded(platform.SYNC_PLATFORM, None, False) as (run, counts):
+        asked = platform.ask_platform(run)
+        counts |= opening(run) | {"platform": {"asked": asked, "told": platform.tell_platform(run)}}
     return counts
 
 
@@ -67,7 +77,9 @@ def send_all(run: Step, limit: int = 10_000, stop: threading.Event | None = None
     return jobs.add_up(rounds)
 
 
-def daily_summary(run: Step, plan: Step, created: list[Step], sent: Step, calls: Step) -> Step:
+def daily_summary(
+    run: Step, plan: Step, created: list[Step], sent: Step, calls: Step, platform: Mapping[str, Step]
+) -> Step:
     """What a daily batch did or would do; `refused` counts therapists, `waiting` counts requests."""
     told = {name: plan[name] for name in ("refused", "waiting")}
     if run["standing"] == Standing.DRY:
@@ -75,7 +87,8 @@ def daily_summary(run: Step, plan: Step, created: list[Step], sent: Step, calls:
     else:
         made = jobs.add_up([{"emails": 0, "patients": 0, "email_ids": []}, *created])
     reasons = jobs.add_up([told, *({name: step[name] for name in told} for step in created)])
-    return opening(run) | {"therapists": plan["therapists"]} | made | reasons | {"sending": sent, "calls": calls}
+    parts = {"sending": sent, "calls": calls, "platform": dict(platform)}
+    return opening(run) | {"therapists": plan["therapists"]} | made | reasons | parts
 
 
 def opening(run: Step) -> Step:

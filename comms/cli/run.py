@@ -29,7 +29,7 @@ def daily_batch(
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Plan, make the emails, send what is due, book the calls that are due."""
+    """Ask the platform, plan, make the emails, send what is due, book the calls that are due, tell the platform."""
     from comms.bootstrap.whole_jobs import run_daily_batch
 
     instant, stop = _instant(at), stop_on_signals()
@@ -61,6 +61,14 @@ def follow_ups(
     from comms.bootstrap.whole_jobs import run_follow_ups
 
     _show(run_follow_ups(_instant(at), limit=limit, dry_run=dry_run), json)
+
+
+@app.command("sync-platform")
+def sync_platform(json: Json = False) -> None:
+    """Ask the platform for open requests and facts, and tell it what is in progress."""
+    from comms.bootstrap.whole_jobs import run_sync_platform
+
+    _show(run_sync_platform(), json)
 
 
 def stop_on_signals() -> threading.Event:

@@ -44,3 +44,29 @@ def test_steps_are_added_up_number_by_number_reason_by_reason() -> None:
     total = add_up([SENT, SENT | {"by_kind": {"policy": 2}, "ended": "stopped"}])
     assert (total["sent"], total["troubled_ids"], total["ended"]) == (4, [9, 9], "stopped")
     assert total["by_kind"] == {"policy": 2, "permanent_address": 1}
+
+
+SYNC = {"job": "sync-platform", "key": "k", "at": "2026-11-23T00:00:00+00:00", "standing": "full"}
+
+
+def test_a_run_with_the_platform_tells_what_came_over_what_was_told_and_what_was_amiss() -> None:
+    asked = {"ended": "asked", "pages": 1, "requests": 7, "faults": {"therapist_timeout": 3}}
+    told = {"ended": "told", "told": 2, "untold": 1, "faults": {"matching_status_500": 1}}
+
+    rows = rows_of(SYNC | {"platform": {"asked": asked, "told": told}})
+
+    assert [(row["what"], row["number"]) for row in rows] == [
+        ("requests that the platform calls open", 7),
+        ("platform: therapist timeout", 3),
+        ("requests set in progress at the platform", 2),
+        ("requests that the platform is still to hear of", 1),
+        ("platform: matching status 500", 1),
+    ]
+
+
+def test_without_a_platform_the_run_says_so() -> None:
+    nothing = {"ended": "not_configured"}
+
+    (row,) = rows_of(SYNC | {"platform": {"asked": nothing, "told": nothing}})
+
+    assert row["what"] == "nobody was asked: no URL of the platform is set"

@@ -11,9 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from comms.bootstrap import jobs
+from comms.config import get_config
 from comms.store.models import Email, JobRun
 from comms.store.session import Sessions, reading, writing
 from tests.factories import make_request, make_therapist
+from tests.servers.platform import PlatformServer, german_patient, german_request, german_therapist
 from tests.servers.smtp import SmtpServer
 
 pytestmark = pytest.mark.usefixtures("prefect_api")
@@ -72,7 +74,7 @@ async def tasks_of(flow_run: Any) -> dict[str, Any]:
 
 
 def _has_last(found: list[Any]) -> bool:
-    return any(task.name in ("summarise", "send, round 1") for task in found)
+    return any(task.name in ("summarise", "send, round 1", "tell the platform") for task in found)
 
 
 async def artifact_of(flow_run: Any) -> Any:
@@ -114,12 +116,14 @@ def test_the_daily_batch_plans_makes_sends_and_tells_in_a_table(rows: Sessions, 
     assert state.is_completed()
     assert (count(rows, Email.status == "sent", Email.batch_id == str(flow_run.id)), len(relay.received)) == (3, 3)
     assert _edges(tasks) == {
-        "plan": set(),
+        "ask the platform": set(),
+        "plan": {"ask the platform"},
         "create emails, chunk 1": {"plan"},
         "create emails, chunk 2": {"plan"},
         "send, round 1": {"create emails, chunk 1", "create emails, chunk 2"},
         "book calls": {"send, round 1"},
-        "summarise": {"plan", "create emails, chunk 1", "create emails, chunk 2", "send, round 1", "book calls"},
+        "tell the platform": {"book calls"},
+        "summarise": set(tasks) - {"summarise"},
     }
     assert artifact.key == "daily-batch"
     assert '"emails made", "number": 3' in artifact.data
@@ -217,3 +221,31 @@ def test_the_morning_books_calls(rows: Sessions, relay: SmtpServer) -> None:
 
     assert counts["scheduled"] == 1
     assert '"calls booked", "number": 1' in artifact.data
+
+
+def test_the_platform_is_asked_and_told_and_prefect_hears_counts_only(
+    rows: Sessions, relay: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.sync_platform import sync_platform as flow
+
+    with PlatformServer() as server:
+        server.requests = [german_request(301, 201, 101), german_request(302, 201, 102)]
+        server.therapists = {101: german_therapist(101, nachname="Geheimrat")}
+        server.patients = {201: german_patient(201)}
+        for name in ("MATCHING", "THERAPIST", "PATIENT"):
+            monkeypatch.setenv(f"PLATFORM_{name}_URL", server.url)
+        get_config.cache_clear()
+
+        async def story() -> tuple[Any, Any, Any]:
+            flow_run = await start(flow)
+            state = await run(flow, flow_run)
+            return await state.result(), await tasks_of(flow_run), await artifact_of(flow_run)
+
+        counts, tasks, artifact = asyncio.run(story())
+
+    asked = counts["platform"]["asked"]
+    assert (asked["requests_new"], asked["therapists_learned"], asked["patients_learned"]) == (2, 1, 1)
+    assert asked["faults"] == {"therapist_unknown": 1}
+    assert _edges(tasks) == {"ask the platform": set(), "tell the platform": {"ask the platform"}}
+    assert '"platform: therapist unknown", "number": 1' in artifact.data
+    assert "Geheimrat" not in artifact.data + str(counts)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from comms.ports import PlatformDirectory, PlatformService
 from comms.rules.states import OPEN_REQUEST
 from comms.services.intake import Kind, Record, import_records
+from comms.store.engines import MAX_KEYS
 from comms.store.models import Patient, PlacementRequest, Therapist
 from comms.store.session import Sessions, reading, writing
 
@@ -54,6 +55,21 @@ def fetch_missing_facts(
                 missing = [id_ for portion in portions(sorted(set(ids))) for id_ in _missing(session, service, portion)]
             _learn(sessions, directory, service, missing, now, counts)
     return counts
+
+
+def fetch_facts_of_requests(
+    sessions: Sessions, directory: PlatformDirectory, request_ids: Collection[int], now: datetime
+) -> Counts:
+    """Do the same for the therapists and patients of these requests."""
+    therapists: set[int] = set()
+    patients: set[int | None] = set()
+    with reading(sessions) as session:
+        for portion in portions(sorted(set(request_ids)), MAX_KEYS):
+            sides = select(PlacementRequest.therapist_id, PlacementRequest.patient_id)
+            for therapist_id, patient_id in session.execute(sides.where(PlacementRequest.id.in_(portion))):
+                therapists.add(therapist_id)
+                patients.add(patient_id)
+    return fetch_missing_facts(sessions, directory, therapists, {id_ for id_ in patients if id_ is not None}, now)
 
 
 def refresh_facts(sessions: Sessions, directory: PlatformDirectory, now: datetime, max_age: timedelta) -> Counts:
