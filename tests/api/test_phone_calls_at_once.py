@@ -134,7 +134,7 @@ class Office:
         return self.random.choice([call["id"] for call in calls]) if calls else 1
 
     def when(self) -> dict[str, Any]:
-        day = self.told.now + timedelta(days=self.random.randrange(3))
+        day = self.told.now + timedelta(days=self.random.randrange(2))
         at = f"{self.random.randrange(8, 18):02}:{self.random.randrange(0, 60, 5):02}"
         return {"scheduled_date": day.date().isoformat(), "scheduled_time": at}
 
@@ -207,12 +207,12 @@ ALSO_WITH_OVERRIDES = {
 """Not promised where a person breaks the rule."""
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_whatever_is_done_to_calls_what_must_hold_holds(
     client: TestClient, sessions: Sessions, told: Clock, seed: int
 ) -> None:
     office = Office(client, sessions, told, seed)
-    for _ in range(60):
+    for _ in range(50):
         office.step()
         assert broken(sessions) == {}
     with reading(sessions) as session:
