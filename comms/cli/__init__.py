@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
 from comms.cli import calls, db, docs, emails, intake, keys, plan, run, sample, stack, staff, templates
 from comms.cli.output import errors
+from comms.cli.trouble import of_database
 from comms.errors import CommsError
 
 app = typer.Typer(
@@ -37,11 +39,20 @@ app.command()(staff.resume)
 
 
 def main() -> None:
-    """Run a command; what is raised by name becomes one line on stderr and exit code 1."""
+    """Run a command; what is raised by name, or by the database, becomes one line on stderr and exit code 1."""
     try:
         app()
     except CommsError as error:
-        for line in str(error).splitlines():
-            errors.print(f"[bold red]{error.code}[/]: ", end="")
-            errors.print(line, markup=False)
-        sys.exit(1)
+        _fail(error)
+    except Exception as error:
+        told = of_database(error)
+        if told is None:
+            raise
+        _fail(told)
+
+
+def _fail(error: CommsError) -> NoReturn:
+    for line in str(error).splitlines():
+        errors.print(f"[bold red]{error.code}[/]: ", end="")
+        errors.print(line, markup=False, soft_wrap=True)
+    sys.exit(1)

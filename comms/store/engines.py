@@ -55,9 +55,13 @@ def _sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("comms_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+_NOTICED = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""A server that vanishes without a word is noticed after some 60 s, and not when the kernel gives up after hours."""
 
 
 def _postgresql(url: URL) -> Engine:
@@ -68,7 +72,7 @@ def _postgresql(url: URL) -> Engine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
-        connect_args={"connect_timeout": 10, "options": f"{limits} -c timezone=UTC"},
+        connect_args={"connect_timeout": 10, "options": f"{limits} -c timezone=UTC"} | _NOTICED,
     )
 
 

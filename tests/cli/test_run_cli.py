@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from comms import bootstrap
 from comms.bootstrap import parts
 from comms.cli import app
 from comms.config import get_config
-from comms.store.models import Email, JobRun
+from comms.services.keys import create_key
+from comms.services.repeats import KEPT, Repeatable, claim_repeatable
+from comms.store.engines import clock
+from comms.store.models import Email, IdempotencyAnswer, JobRun
 from comms.store.session import Sessions, reading, writing
 from tests.factories import make_request, make_therapist
 from tests.servers.smtp import Hang, SmtpServer
@@ -143,3 +147,20 @@ def _slow_daily_batch(server: SmtpServer) -> subprocess.Popen[str]:
     )  # fmt: skip
     assert server.wait_for(before + 1)
     return child
+
+
+def test_the_daily_batch_throws_old_answers_away_and_a_dry_run_does_not(sessions: Sessions, server: SmtpServer) -> None:
+    with writing(sessions) as session:
+        now = clock(session)
+        key = create_key(session, "old", ["write"], now, "test").id
+        for name, age in (("old", KEPT + timedelta(minutes=1)), ("young", KEPT - timedelta(hours=1))):
+            claim_repeatable(session, Repeatable(key, name, "print"), now - age)
+
+    def left() -> list[str]:
+        with reading(sessions) as session:
+            return sorted(session.scalars(select(IdempotencyAnswer.key)))
+
+    run("send-queue"), run("daily-batch", "--dry-run")
+    assert left() == ["old", "young"]
+    run("daily-batch")
+    assert left() == ["young"]

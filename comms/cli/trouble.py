@@ -1,0 +1,29 @@
+"""What a command says when the database fails: cause and cure, never what the database itself says of a row."""
+
+from __future__ import annotations
+
+import sys
+
+from comms.errors import CommsError
+
+
+class DatabaseAway(CommsError):
+    code = "database_away"
+
+
+def of_database(error: Exception) -> CommsError | None:
+    """Retell an error of the database; None for every other one. Loads the driver's errors only where it was loaded."""
+    if "sqlalchemy" not in sys.modules:
+        return None
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from comms.bootstrap.trouble import passes, retell
+
+    if not isinstance(error, SQLAlchemyError):
+        return None
+    code = getattr(getattr(error, "orig", None), "pgcode", None)
+    if passes(error):
+        said = f" (code {code})" if code else ""
+        return DatabaseAway(f"the database does not answer{said}: does it run, and is DATABASE_URL right?")
+    told = retell(error)
+    return type(told)(f"{told}{f', code {code}' if code else ''}: a fault of the program or of its database")
