@@ -54,8 +54,10 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("comms_writes", False)
-        connection.connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if connection.get_execution_options().get("comms_writes", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # it may find the lock taken: SQLAlchemy retells that
+        else:
+            connection.connection.cursor().execute("BEGIN")  # it takes no lock, and most requests only read
 
     return engine
 
