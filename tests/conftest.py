@@ -16,8 +16,10 @@ from comms.store.engines import make_engine
 from comms.store.models import Base
 from comms.store.session import Sessions, make_sessions
 from tests.servers.postgres import database, postgres_server
+from tests.shapes import check_shapes
 
 os.environ.pop("DATABASE_URL", None)
+check_shapes()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from comms.cli.asyncapi import asyncapi_page
 from comms.config import GROUPS
 from comms.rules.states import CALL_MOVES, EMAIL_MOVES, EmailStatus, Move, PhoneCallStatus
 
@@ -175,6 +176,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
     "docs/states.md": states_page,
+    "docs/asyncapi.yaml": asyncapi_page,
     ".env.example": env_example,
 }
 """Path below the root of the checkout -> what it must hold."""
