@@ -18,30 +18,33 @@ LONGEST_BODY = 1024 * 1024
 
 
 class Read(Request):
-    """A request whose body was read before; it can be worked on more than once."""
+    """A request whose body is read at the door; the route may then work on it more than once."""
 
-    def __init__(self, request: Request, body: bytes, parsed: Any) -> None:
-        super().__init__(request.scope, self._again)
-        self.state.body, self._parsed = body, parsed
+    _parsed: Any = None
 
-    async def _again(self) -> Message:
-        return {"type": "http.request", "body": self.state.body, "more_body": False}
+    async def read(self, wanted: bool) -> None:
+        """Read what was sent; TooLarge, WrongMediaType, BadInput. Where none is `wanted`, only `{}` may come."""
+        self.state.body = body = await _receive(self)
+        self._receive = self._again
+        if not wanted and body.strip() not in (b"", b"{}"):
+            raise _unusable("there is no body here; what it says would be overlooked")
+        if wanted and body:
+            self._parsed = _parse_as(self.headers.get("content-type", ""), body)
+
+    async def body(self) -> bytes:
+        return bytes(self.state.body)
 
     async def json(self) -> Any:
         return self._parsed
 
+    async def _again(self) -> Message:
+        return {"type": "http.request", "body": self.state.body, "more_body": False}
 
-async def read_body(request: Request, wanted: bool) -> Read:
-    """Read what was sent; TooLarge, WrongMediaType, BadInput. Where none is `wanted`, nothing but `{}` may come."""
-    body = await _receive(request)
-    if not wanted and body.strip() not in (b"", b"{}"):
-        raise _unusable("there is no body here; what it says would be overlooked")
-    if not wanted or not body:
-        return Read(request, body, None)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+
+def _parse_as(media_type: str, body: bytes) -> Any:
+    if media_type.partition(";")[0].strip().lower() != "application/json":
         raise WrongMediaType("send JSON: Content-Type: application/json")
-    return Read(request, body, parse(body))
+    return parse(body)
 
 
 async def _receive(request: Request) -> bytes:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine
 
@@ -33,17 +33,24 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         openapi_url="/openapi.json" if shown else None,
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=_operation_id,
         redirect_slashes=False,
     )
     app.state.parts = Parts(settings, engine)
     for routes in (open_routes, *([docs_page] if shown else []), *SUBJECTS):
-        app.include_router(routes)
+        _add(app, routes)
     handle_errors(app)
     app.openapi = partial(document, app)  # type: ignore[method-assign]
     # it would write addresses and filters; ours names the route
     logging.getLogger("uvicorn.access").disabled = True
     return app
+
+
+def _add(app: FastAPI, routes: APIRouter) -> None:
+    """Take the routes themselves: `include_router` would look each of them up anew with every request."""
+    for route in routes.routes:
+        if isinstance(route, APIRoute):
+            route.unique_id = _operation_id(route)
+        app.router.routes.append(route)
 
 
 def _operation_id(route: APIRoute) -> str:

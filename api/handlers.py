@@ -11,10 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.asking import Repeated
-from api.problems import FieldProblem, answer_to, away, field_problems, invalid, problem, unexpected
+from api.problems import answer_to, away, field_problems, invalid, problem, unexpected
 from comms.errors import CommsError
 
 log = logging.getLogger("comms.api")
@@ -44,12 +45,18 @@ async def _invalid(_: Request, error: RequestValidationError) -> Response:
     return invalid(field_problems(error.errors()))
 
 
-async def _of_the_framework(_: Request, error: HTTPException) -> Response:
-    """No such path, no such method, a body that is not even JSON."""
-    if error.status_code == HTTPStatus.BAD_REQUEST:
-        return invalid([FieldProblem(field="body", code="json_invalid", message="is not JSON")])
+async def _of_the_framework(request: Request, error: HTTPException) -> Response:
+    """No such path, or no such method: then with the methods of all routes of the path, not only of the first."""
     status = HTTPStatus(error.status_code)
-    return problem(status, status.name.lower(), status.description or status.phrase, error.headers)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return problem(status, status.name.lower(), status.description or status.phrase, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    fitting = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in fitting for method in getattr(route, "methods", ())}
 
 
 async def _collided(request: Request, error: IntegrityError) -> Response:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Column, Row, Select, func, inspect, select
+from sqlalchemy.engine import result_tuple
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 T = TypeVar("T")
@@ -42,24 +44,31 @@ class Slice(Generic[T]):
 
 def newest_first(session: Session, query: Select[Any], id_: InstrumentedAttribute[int], page: Page) -> Slice[Row[Any]]:
     """Read one page of `query`, which has its conditions and selects `id_`, the highest id first."""
-    total = session.scalar(select(func.count()).select_from(query.with_only_columns(id_).order_by(None).subquery()))
-    rows = _rows(session, query, id_, page)
-    found, more = rows[: page.limit], len(rows) > page.limit
+    column: Column[int] = inspect(id_.class_).columns[id_.key]  # of the table: not a case for the mapper
+    counted = select(func.count()).select_from(query.with_only_columns(column).order_by(None).subquery())
+    rows = session.execute(_part(query, column, page).add_columns(counted.scalar_subquery())).all()
+    if not rows:
+        return Slice([], session.scalar(counted) or 0)
+    found, more = _without_count(rows[: page.limit]), len(rows) > page.limit
     if page.after is not None:
         found.reverse()
-    if not found:
-        return Slice([], total or 0)
     newest, oldest = (getattr(row, id_.key) for row in (found[0], found[-1]))
     older = oldest if more or page.after is not None else None
     newer = newest if page.before is not None or page.offset or (page.after is not None and more) else None
-    return Slice(found, total or 0, older, newer)
+    return Slice(found, rows[0][-1], older, newer)
 
 
-def _rows(session: Session, query: Select[Any], id_: InstrumentedAttribute[int], page: Page) -> list[Row[Any]]:
+def _part(query: Select[Any], id_: Column[int], page: Page) -> Select[Any]:
     """One row more than asked for: it tells that there is a further page."""
     query = query.order_by(id_.desc() if page.after is None else id_)
     if page.after is not None:
         query = query.where(id_ > page.after)
     if page.before is not None:
         query = query.where(id_ < page.before)
-    return list(session.execute(query.limit(page.limit + 1).offset(page.offset or None)))
+    return query.limit(page.limit + 1).offset(page.offset or None)
+
+
+def _without_count(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """The rows as `query` selects them: the count came in the same statement, and with the same view of the table."""
+    make = result_tuple(rows[0]._fields[:-1])
+    return [make(row[:-1]) for row in rows]

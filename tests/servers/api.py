@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -63,11 +62,16 @@ def server_process(database_url: str, *, dies: str = "") -> Iterator[tuple[str, 
 
 def _serve(listener: socket.socket, database_url: str, dies: str) -> None:
     if dies:
+        event.listen(Session, "before_commit", _note_writers)
         event.listen(Session, dies, _kill_writers)
     app = create_app(Settings(_env_file=None, database_url=database_url))  # type: ignore[call-arg]
     uvicorn.Server(_config(app)).run([listener])
 
 
-def _kill_writers(session: Any) -> None:
-    if session.connection().get_execution_options().get("comms_writes"):
+def _note_writers(session: Session) -> None:
+    session.info["writes"] = session.connection().get_execution_options().get("comms_writes")
+
+
+def _kill_writers(session: Session) -> None:
+    if session.info.get("writes"):
         os.kill(os.getpid(), signal.SIGKILL)

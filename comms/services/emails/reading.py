@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
@@ -121,7 +122,7 @@ def page_of_emails(
     }
     conditions: list[ColumnElement[bool]] = [c == value for c, value in wanted.items() if value is not None]
     found = newest_first(session, _select(EmailSummary).where(*conditions), Email.id, page)
-    return found.of([EmailSummary(**row._mapping) for row in found.rows])
+    return found.of(list(starmap(EmailSummary, found.rows)))
 
 
 def show_email(session: Session, email_id: int) -> EmailDetails:
@@ -141,7 +142,8 @@ def show_email(session: Session, email_id: int) -> EmailDetails:
 
 
 def _select(view: type[EmailSummary], without: set[str] | frozenset[str] = frozenset()) -> Select[Any]:
-    return select(*(getattr(Email, name) for name in view.__dataclass_fields__ if name not in without))
+    table = Email.__table__.columns
+    return select(*(table[name] for name in view.__dataclass_fields__ if name not in without))
 
 
 def _batches(session: Session, email_id: int) -> tuple[BatchView, ...]:
