@@ -1,0 +1,1 @@
+"""A real Apache Kafka broker without Docker, for tests and for trying things out."""
