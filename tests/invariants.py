@@ -24,12 +24,15 @@ INVARIANTS = {
         OR EXISTS (SELECT 1 FROM phone_call_batches b WHERE b.placement_request_id = r.id AND b.live))""",
     "a therapist or mailbox has at most one email that waits to be sent": """
         SELECT mailbox FROM emails WHERE status IN ('queued', 'sending') AND override_reason IS NULL
+        AND (replies_to_email_id IS NULL OR template = 'follow_up')
         GROUP BY mailbox HAVING count(*) > 1
         UNION ALL SELECT CAST(therapist_id AS VARCHAR) FROM emails
         WHERE status IN ('queued', 'sending') AND override_reason IS NULL
+        AND (replies_to_email_id IS NULL OR template = 'follow_up')
         GROUP BY therapist_id HAVING count(*) > 1""",
     "a waiting email holds both of its contact keys": """
-        SELECT e.id FROM emails e WHERE e.status IN ('queued', 'sending') AND e.override_reason IS NULL AND
+        SELECT e.id FROM emails e WHERE e.status IN ('queued', 'sending') AND e.override_reason IS NULL
+        AND (e.replies_to_email_id IS NULL OR e.template = 'follow_up') AND
         2 <> (SELECT count(*) FROM contact_state c WHERE c.held_by = 'email:' || e.id)""",
     "nobody holds a key for something that is over": """
         SELECT c.key FROM contact_state c WHERE c.held_by IS NOT NULL
@@ -37,7 +40,8 @@ INVARIANTS = {
         AND c.held_by NOT IN (SELECT 'call:' || id FROM phone_calls WHERE status = 'scheduled')""",
     "a follow-up call happens once for one email": """
         SELECT e.email_id FROM phone_call_emails e JOIN phone_calls c ON c.id = e.phone_call_id
-        WHERE c.retry_of_id IS NULL GROUP BY e.email_id HAVING count(*) > 1""",
+        WHERE c.retry_of_id IS NULL AND NOT (c.status = 'canceled' AND c.status_reason = 'answered')
+        GROUP BY e.email_id HAVING count(*) > 1""",
     "a therapist has at most one scheduled call": """
         SELECT therapist_id FROM phone_calls WHERE status = 'scheduled' AND kind IN ('follow_up', 'first')
         GROUP BY therapist_id HAVING count(*) > 1""",

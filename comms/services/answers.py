@@ -15,7 +15,7 @@ from comms.rules.policy import BERLIN
 from comms.rules.states import EmailStatus, Outcome, RequestStatus
 from comms.services.answer_rows import date_outcomes, write_answer, write_notes, write_outcomes
 from comms.services.calls import remove_from_calls
-from comms.services.earlier import REMINDER, stop_reminders
+from comms.services.earlier import stop_reminders
 from comms.services.emails.resolving import it_arrived
 from comms.services.events import announce_responses
 from comms.services.outcomes import settle_requests
@@ -53,8 +53,8 @@ def record_answer(
 
     `source` is published. `content` (what the therapist wrote; "" takes it away) and `notes` by request (None takes
     one away) are kept in their columns and nowhere else. The cooling period counts from the date in `zone`. Raises
-    NotFound, BadInput for a request that is not in this email, and Conflict while it was not sent, or if it is a
-    reminder.
+    NotFound, BadInput for a request that is not in this email, and Conflict while it was not sent, or if it speaks of
+    an earlier one itself.
     """
     said = _Said(outcomes, notes or {}, content, response_date)
     email = _lock_answerable(session, email_id)
@@ -97,7 +97,6 @@ class _Answerable:
     response_date: datetime | None
     response_content: str | None
     handed_over_at: datetime | None
-    template: str | None
     replies_to_email_id: int | None
 
 
@@ -120,8 +119,8 @@ def _lock_answerable(session: Session, email_id: int) -> _Answerable:
     if row is None:
         raise NotFound("email", email_id)
     email = _Answerable(**row._mapping)
-    if email.replies_to_email_id and email.template == REMINDER:
-        raise Conflict(f"email {email_id} reminds of email {email.replies_to_email_id}: record the answer on that one")
+    if email.replies_to_email_id is not None:
+        raise Conflict(f"email {email_id} speaks of email {email.replies_to_email_id}: record the answer on that one")
     if email.status in (EmailStatus.SENT, EmailStatus.IN_DOUBT, EmailStatus.BOUNCED):
         return email
     if email.status == EmailStatus.CANCELED and email.handed_over_at:

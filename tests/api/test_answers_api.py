@@ -316,7 +316,7 @@ def test_the_answer_to_a_reminder_belongs_to_the_first_email(
     assert made.status_code == 201, made.text
     answer = put(client, made.json()["id"], response_received=True)
     assert answer.status_code == 409
-    assert f"reminds of email {email_id}" in answer.json()["detail"]
+    assert f"speaks of email {email_id}:" in answer.json()["detail"]
 
 
 def test_if_match_and_repeats_hold_for_answers(

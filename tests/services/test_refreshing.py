@@ -5,15 +5,20 @@ from __future__ import annotations
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from comms.rules.states import Outcome
+from comms.services.answers import record_answer
 from comms.services.batching import process_pending_requests
+from comms.services.confirming import confirm_acceptance
 from comms.services.refreshing import Refreshed, refresh_stale_emails
 from comms.services.withdrawals import withdraw_requests
 from comms.store import contacts
-from comms.store.models import Email, OutboxEvent, Patient
+from comms.store.models import DeliveryAttempt, Email, OutboxEvent, Patient
 from comms.store.session import Sessions, reading, writing
+from comms.store.transitions import move_email
 from tests.factories import NOW, make_request, make_therapist
+from tests.services.email_rows import HANDED_OVER, email_in, holders, request_ids, statuses
 from tests.services.test_batching import CORRESPONDENCE, POLICY
 
 
@@ -137,3 +142,59 @@ def test_writing_again_twice_does_it_once(sessions: Sessions) -> None:
     withdraw(sessions, requests[2])
 
     assert [refresh(sessions), refresh(sessions)] == [Refreshed(written=1), Refreshed()]
+
+
+def test_a_confirmation_written_again_still_speaks_of_the_email_that_it_answers(sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        email = email_in(session, "sent", patients=3, template="batch_request")
+        one, two, _ = request_ids(session, email)
+        record_answer(session, email.id, {one: Outcome.ACCEPTED, two: Outcome.ACCEPTED}, NOW, "test")
+        made = confirm_acceptance(session, email.id, NOW, "test", POLICY, CORRESPONDENCE)
+    before = load(sessions, made)
+    withdraw(sessions, one)
+    assert refresh(sessions) == Refreshed(written=1)
+
+    after = load(sessions, made)
+    assert "Patient 1" not in after.body_text
+    for words in ("Rückmeldung vom 23.11.2026", "Anfrage vom 23.11.2026", "Patient 2"):
+        assert words in " ".join(before.body_text.split())
+        assert words in " ".join(after.body_text.split())
+
+
+def sending_again(sessions: Sessions, patients: int) -> tuple[Email, list[int]]:
+    """A sender holds it once more, not handed over yet; what became of the first try is not known."""
+    with writing(sessions) as session:
+        email = email_in(session, "sending", patients=patients, handed_over_at=HANDED_OVER, attempt=2)
+        session.execute(update(DeliveryAttempt).values(handed_over_at=None))
+        doubt = {"handed_over_at": HANDED_OVER, "outcome": "lose"}
+        session.add(DeliveryAttempt(email_id=email.id, attempt=1, owner="s", started_at=HANDED_OVER, **doubt))
+        return email, request_ids(session, email)
+
+
+def rescue(sessions: Sessions, email: Email) -> None:
+    with writing(sessions) as session:
+        move_email(session, "rescue", email.id, NOW, next_attempt_at=NOW)
+
+
+def test_one_that_emptied_in_a_later_try_is_canceled_and_its_contact_of_the_doubt_stays(sessions: Sessions) -> None:
+    """It may have arrived once, so the therapist has been contacted although nobody is left in it."""
+    email, requests = sending_again(sessions, 1)
+    withdraw(sessions, *requests)
+    rescue(sessions, email)
+
+    assert refresh(sessions) == Refreshed(canceled=1)
+    with reading(sessions) as session:
+        assert session.get_one(Email, email.id).status_reason == "request_withdrawn"
+        assert holders(session, email) == {(None, HANDED_OVER)}
+        assert statuses(session, *requests) == ["withdrawn"]
+
+
+def test_one_that_may_have_arrived_is_not_written_again_but_canceled_for_those_who_are_left(sessions: Sessions) -> None:
+    email, (one, two) = sending_again(sessions, 2)
+    withdraw(sessions, one)
+    rescue(sessions, email)
+
+    assert refresh(sessions) == Refreshed(canceled=1)
+    with reading(sessions) as session:
+        assert statuses(session, one, two) == ["withdrawn", "open"]
+        assert holders(session, email) == {(None, HANDED_OVER)}

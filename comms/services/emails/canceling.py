@@ -6,13 +6,16 @@ from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from comms.rules.states import OPEN_REQUEST
 from comms.services.emails.queueing import lock_for
 from comms.services.events import announce_emails
 from comms.services.places import let_contacts_go, requests_in
 from comms.services.reopening import reopen_waiting
 from comms.services.withdrawals import CANCELED_BY_STAFF, withdraw_requests
+from comms.store.models import PlacementRequest
 from comms.store.staff import audit, resolve_items
 from comms.store.transitions import move_email
 
@@ -52,7 +55,11 @@ def finish_cancellation(session: Session, email_id: int, now: datetime, actor: s
 
 
 def settle_canceled(session: Session, request_ids: Collection[int], now: datetime, requests: Requests) -> None:
+    """Only what is still open: who cancels a confirmation does not undo the acceptance."""
     if requests is Requests.WITHDRAW:
-        withdraw_requests(session, request_ids, now, CANCELED_BY_STAFF)
+        still_open = select(PlacementRequest.id).where(
+            PlacementRequest.id.in_(sorted(request_ids)), PlacementRequest.status.in_(OPEN_REQUEST)
+        )
+        withdraw_requests(session, session.scalars(still_open).all(), now, CANCELED_BY_STAFF)
     else:
         reopen_waiting(session, request_ids, now)
