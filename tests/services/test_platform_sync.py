@@ -14,7 +14,7 @@ from comms.gateways.platform import HttpDirectory
 from comms.rules.batching import Decision
 from comms.rules.policy import ContactPolicy
 from comms.services.planning import plan_next_batch
-from comms.services.platform import fetch_missing_facts, sync_platform
+from comms.services.platform import fetch_facts_of_requests, fetch_missing_facts, sync_platform
 from comms.services.platform.pulling import MAX_PAGES
 from comms.store.models import AuditEntry, Patient, PlacementRequest, Therapist
 from comms.store.session import Sessions, reading, writing
@@ -324,6 +324,18 @@ def test_facts_are_fetched_for_those_who_are_missing_and_for_nobody_else(
     asked = sorted((asked.what, asked.id) for asked in server.asked)
     assert asked == [(PATIENT, 201), (PATIENT, 202), (THERAPIST, 104)]
     assert ids(sessions, Patient) == [201, 202]
+
+
+def test_new_requests_of_events_get_the_facts_of_whom_they_name(sessions: Sessions, server: PlatformServer) -> None:
+    with writing(sessions) as session:
+        stub = make_therapist(session, id=101, facts_missing=True, email=None, mailbox=None)
+        make_request(session, stub, make_patient(session, id=201, facts_missing=True), id=301)
+        make_request(session, stub, id=302, patient_id=None)
+    with HttpDirectory(settings(server.url)) as directory:
+        counts = fetch_facts_of_requests(sessions, directory, [301, 302, 999], NOW)
+
+    assert counts == {"therapists_learned": 1, "patients_learned": 1, "faults": {}}
+    assert one(sessions, Therapist, 101).email == "praxis101@therapie.example"
 
 
 def test_a_service_that_is_not_configured_costs_nothing_and_is_no_fault(
