@@ -53,7 +53,8 @@ def test_every_setting_says_what_it_means_and_what_is_allowed() -> None:
 def test_secrets_name_their_file_and_show_no_default() -> None:
     secrets = {str(field.validation_alias) for field in Settings.model_fields.values() if is_secret(field)}
 
-    assert secrets == {"DATABASE_URL", "SMTP_USERNAME", "SMTP_PASSWORD"}
+    kafka = {"KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"}
+    assert secrets == {"DATABASE_URL", "SMTP_USERNAME", "SMTP_PASSWORD", "COMMS_PLATFORM_TOKEN", *kafka}
     for name in secrets:
         assert f"`{name}`<br>`{name}_FILE`" in settings_page()
         assert f"\n#{name}=\n" in env_example()
