@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from api import asking
 from api.routers import call_list
 from comms.rules.policy import BERLIN
 from comms.services.events import announce_emails
+from comms.store.models import Email
 from comms.store.session import Sessions, writing
 from tests.factories import NOW, make_request, make_sent_email, make_therapist
 from tests.services.calls import EVERY_WEEKDAY
@@ -53,9 +55,14 @@ def with_email(sessions: Sessions, at: datetime, count: int = 1) -> tuple[int, i
         made = make_therapist(session, phone_availability=EVERY_WEEKDAY)
         requests = [make_request(session, made) for _ in range(count)]
         email = make_sent_email(session, made, requests, at=at)
-        for event in ("email_created", "email_sent"):
-            announce_emails(session, event, [email.id], at)
+        announce(session, "email_created", email, at, template=email.template, status="queued")
+        announce(session, "email_sent", email, at, sent_at=at.isoformat())
         return made.id, email.id, [request.id for request in requests]
+
+
+def announce(session: Session, event: str, email: Email, at: datetime, **more: Any) -> None:
+    """What the service would have published of a row that a test makes."""
+    announce_emails(session, event, [email.id], at, {email.id: more})
 
 
 def book(client: TestClient, therapist_id: int, at: str | None = None, **more: Any) -> Any:

@@ -10,11 +10,21 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event, select
 
-from comms.services.events import announce_emails
 from comms.store.contacts import claim, email_holder, mailbox_key, therapist_key
 from comms.store.models import AuditEntry, ContactEntry, Email, PlacementRequest
 from comms.store.session import Sessions, reading, writing
-from tests.api.calls import TUESDAY, Clock, at_berlin, book, booked, set_clock, therapist, with_email, with_requests
+from tests.api.calls import (
+    TUESDAY,
+    Clock,
+    announce,
+    at_berlin,
+    book,
+    booked,
+    set_clock,
+    therapist,
+    with_email,
+    with_requests,
+)
 from tests.api.conftest import Client
 from tests.factories import NOW, WEEK, make_email, make_request, make_therapist
 from tests.invariants import broken
@@ -200,7 +210,7 @@ def test_an_override_leaves_a_waiting_email_its_contact(client: TestClient, sess
     with writing(sessions) as session:
         made = make_therapist(session, phone_availability=EVERY_WEEKDAY)
         email = make_email(session, made, [make_request(session, made)])
-        announce_emails(session, "email_created", [email.id], NOW)
+        announce(session, "email_created", email, NOW, template=email.template, status=email.status)
         keys = [therapist_key(made.id), mailbox_key(made.mailbox or "")]
         claim(session, {email_holder(email.id): keys}, NOW, WEEK)
     booked(client, made.id, override={"reason": "eilt"})
@@ -329,7 +339,7 @@ def test_a_page_is_read_in_as_many_queries_whatever_is_on_it(client: TestClient,
     for _ in range(5):
         someone, requests = with_requests(sessions, 2)
         booked(client, someone, placement_request_ids=requests)
-    assert statements() == few == 5
+    assert statements() == few <= 5
 
 
 def test_notes_need_the_scope_content(client: TestClient, client_with: Client, sessions: Sessions) -> None:
