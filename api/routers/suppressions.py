@@ -10,7 +10,7 @@ from api.asking import Changes, Posts, Reads, Resource
 from api.paging import AskedPage
 from api.routing import Subject, declare
 from api.schemas.fields import Id, Line
-from api.schemas.suppressions import AddSuppression, SuppressionFilters, SuppressionView
+from api.schemas.suppressions import ADDRESS, AddSuppression, SuppressionFilters, SuppressionView
 from comms.rules.scopes import Scope
 from comms.services import suppressions
 from comms.store.models import Suppression
@@ -51,7 +51,7 @@ def remove_suppression(suppression_id: Id, asked: Changes) -> Response:
 
 
 @routes.delete("/suppressions", **declare(Scope.WRITE, None, 404, status=204))
-def remove_suppression_of_address(address: Annotated[Line, Query()], asked: Reads) -> Response:
+def remove_suppression_of_address(address: Annotated[Line, Query(json_schema_extra=ADDRESS)], asked: Reads) -> Response:
     """Allow the mailbox of an address again, in whatever spelling."""
     with asked.acting() as unit:
         suppressions.remove_mailbox(unit.session, address, unit.now, unit.actor)

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar
 
+from fastapi import Query
 from pydantic import ConfigDict, Field, StringConstraints
 
 from api.schemas.fields import Body, Line, Note, View, WordFilter
+
+ADDRESS = {"format": "idn-email"}
+"""For OpenAPI; what is one address, the service says."""
 
 
 @dataclass(frozen=True)
 class SuppressionFilters:
     """The query of the list."""
 
-    mailbox: WordFilter = None
+    mailbox: Annotated[WordFilter, Query(json_schema_extra=ADDRESS)] = None
 
 
 class SuppressionView(View):
@@ -38,6 +42,8 @@ class AddSuppression(Body):
     )
 
     address: Annotated[
-        Line, StringConstraints(min_length=3, max_length=300), Field(description="Bare, without a name.")
+        Line,
+        StringConstraints(min_length=3, max_length=300),
+        Field(description="Bare, without a name.", json_schema_extra=ADDRESS),
     ]
     reason: Note | None = None
