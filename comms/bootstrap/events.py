@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from comms.bootstrap.jobs import Step
 from comms.bootstrap.parts import correspondence, sessions, settings
-from comms.errors import Conflict
+from comms.config.kafka import KafkaSettings
+from comms.errors import ConfigurationError
 from comms.services import batching
 from comms.services.inbox import handle_events
-from comms.services.inbox.launching import Launcher
+from comms.services.inbox.launching import Launch, Launcher
 from comms.services.inbox.shapes import TOPICS
 from comms.services.planning import therapists_of
 from comms.services.relaying import Relay, sweep
@@ -21,41 +22,37 @@ from comms.store.session import reading
 
 RELAY_EVENTS, HANDLE_EVENTS = "relay-events", "handle-matching-events"
 OURS = "communication-events"
-NO_KAFKA = "there is no Kafka: KAFKA_BOOTSTRAP_SERVERS is not set"
+NO_KAFKA = "KAFKA_BOOTSTRAP_SERVERS: not set, so there is no Kafka; name the brokers, HOST:PORT with commas between"
 
 
-def make_relay() -> Relay | None:
-    """A relay for this process; None where there is no Kafka."""
-    from comms.gateways.kafka import KafkaPublisher
-
-    kafka = settings().get_kafka_settings()
-    return Relay(sessions(), KafkaPublisher(kafka, OURS), OURS, _owner()) if kafka else None
-
-
-def require_relay() -> Relay:
-    """Conflict where there is no Kafka."""
-    relay = make_relay()
-    if relay is None:
-        raise Conflict(NO_KAFKA)
-    return relay
-
-
-def make_launcher(launch: Callable[[str], None]) -> Launcher:
-    """Conflict where there is no Kafka."""
-    from comms.gateways.kafka import KafkaSource
-
+def require_kafka() -> KafkaSettings:
+    """How to reach the brokers; ConfigurationError where there are none."""
     kafka = settings().get_kafka_settings()
     if kafka is None:
-        raise Conflict(NO_KAFKA)
+        raise ConfigurationError([NO_KAFKA])
+    return kafka
+
+
+def make_relay(kafka: KafkaSettings) -> Relay:
+    """A relay for this process."""
+    from comms.gateways.kafka import KafkaPublisher
+
+    return Relay(sessions(), KafkaPublisher(kafka, OURS), OURS, _owner())
+
+
+def make_launcher(kafka: KafkaSettings, launch: Launch | None) -> Launcher:
+    """A launcher for this process; without `launch` it keeps what comes in for whoever handles it."""
+    from comms.gateways.kafka import KafkaSource
+
     return Launcher(sessions(), KafkaSource(kafka, TOPICS), launch)
 
 
 def relay_events(limit: int) -> Step:
     """Publish what waits in the outbox, unless a relay is at work."""
-    relay = make_relay()
-    if relay is None:
+    kafka = settings().get_kafka_settings()
+    if kafka is None:
         return {"published": 0, "ended": "not_configured"}
-    return vars(sweep(relay, limit))
+    return vars(sweep(make_relay(kafka), limit))
 
 
 def handle_inbox(limit: int) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from comms.bootstrap.events import HANDLE_EVENTS, RELAY_EVENTS
 from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, Step
 from comms.bootstrap.platform import SYNC_PLATFORM
 from comms.rules.policy import BERLIN
@@ -40,6 +41,28 @@ _PLATFORM = {
     "patients_learned": "patients whose facts came over",
     "told": "requests set in progress at the platform",
     "untold": "requests that the platform is still to hear of",
+}
+_RELAY = {
+    "published": "events published",
+    "recovered": "events found on the topic that nobody had marked",
+    "refused": "events that the broker refused: comms events list",
+}
+_RELAY_ENDS = {
+    "not_configured": "nothing was published: no brokers are set",
+    "standby": "comms relay is at work and publishes",
+    "away": "the broker does not answer; events wait",
+    "limit": "the limit of this run is reached; the rest waits",
+}
+_INBOX = {
+    "unchanged": "events that changed nothing",
+    "older": "events older than what is known",
+    "failed": "events that failed and are tried again",
+    "dead": "events given up: comms events dead-letters",
+    "waiting": "statuses that wait for their request",
+}
+_INBOX_ENDS = {
+    "standby": "another run is at work",
+    "limit": "the limit of this run is reached; the rest waits",
 }
 _STANDING = {"dry_run": "Dry run as of", "future_instant": "Acted as of the future instant"}
 
@@ -107,11 +130,35 @@ def _platform(platform: Mapping[str, Step]) -> Iterator[Row]:
         yield from _reasons("platform: ", said.get("faults", {}))
 
 
+def _relay(counts: Step) -> list[Row]:
+    rows = [_row(words, counts[name]) for name, words in _RELAY.items() if counts.get(name) or name == "published"]
+    if counts["ended"] in _RELAY_ENDS:
+        rows.append(_row(_RELAY_ENDS[counts["ended"]], ""))
+    return rows
+
+
+def _inbox(counts: Step) -> list[Row]:
+    written, new = counts["written"], counts["new_request_ids"]
+    rows = [_row("events applied", sum(counts["applied"].values()))]
+    rows += [_row(f"of them {name}", number) for name, number in counts["applied"].items()]
+    rows += [_row(words, counts[name]) for name, words in _INBOX.items() if counts[name]]
+    if new:
+        rows.append(_row("placement requests that are new", len(new), new))
+    rows += _platform({"asked": counts["facts"], "told": {}})
+    if written["emails"]:
+        rows += [_row("emails made at once", written["emails"]), *_sent(written["sending"])]
+    if counts["ended"] in _INBOX_ENDS:
+        rows.append(_row(_INBOX_ENDS[counts["ended"]], ""))
+    return rows
+
+
 _ROWS: dict[str, Callable[[Step], list[Row]]] = {
     DAILY_BATCH: _daily,
     SEND_QUEUE: _queue,
     FOLLOW_UPS: _calls,
     SYNC_PLATFORM: _sync,
+    RELAY_EVENTS: _relay,
+    HANDLE_EVENTS: _inbox,
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from comms.bootstrap import jobs, platform
+from comms.bootstrap import events, jobs, platform
 from comms.bootstrap.jobs import Step
 from comms.rules.as_of import Standing
 from comms.services.batching import CHUNK_SIZE
@@ -45,6 +45,25 @@ def run_sync_platform() -> Step:
     with _recorded(platform.SYNC_PLATFORM, None, False) as (run, counts):
         asked = platform.ask_platform(run)
         counts |= opening(run) | {"platform": {"asked": asked, "told": platform.tell_platform(run)}}
+    return counts
+
+
+def run_relay_events(*, limit: int) -> Step:
+    """Publish what waits in the outbox, at most `limit` events."""
+    with _recorded(events.RELAY_EVENTS, None, False) as (run, counts):
+        counts |= opening(run) | events.relay_events(limit)
+    return counts
+
+
+def run_handle_events(*, limit: int, stop: threading.Event | None = None) -> Step:
+    """Apply what the platform said, at most `limit` events, and write at once where the settings say so."""
+    with _recorded(events.HANDLE_EVENTS, None, False) as (run, counts):
+        applied = events.handle_inbox(limit)
+        facts = platform.ask_for_facts(run, applied["new_request_ids"])
+        written = events.write_at_once(run, applied["new_request_ids"])
+        if written["emails"]:
+            written["sending"] = jobs.send(run, written["emails"], stop)
+        counts |= opening(run) | applied | {"facts": facts, "written": written}
     return counts
 
 

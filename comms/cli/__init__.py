@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from comms.cli import calls, db, docs, emails, intake, keys, plan, run, sample, stack, staff, templates
+from comms.cli import bus, calls, db, docs, emails, events, intake, keys, plan, run, sample, stack, staff, templates
 from comms.cli.output import errors
 from comms.cli.trouble import of_database
 from comms.errors import CommsError
@@ -24,11 +24,14 @@ app.add_typer(docs.app, name="docs")
 app.add_typer(templates.app, name="templates")
 app.add_typer(emails.app, name="emails")
 app.add_typer(calls.app, name="calls")
+app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
 app.command()(plan.plan)
 app.add_typer(run.app, name="run")
 app.add_typer(sample.app, name="sample")
 app.command("import")(intake.import_files)
+app.command()(bus.relay)
+app.command()(bus.launcher)
 app.command()(stack.up)
 app.command()(stack.demo)
 app.command()(stack.deploy)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # keeps `comms --help` fast
+    from comms.services.relaying import Round
 
 IDLE = 0.5
 """Seconds between two looks into an empty outbox."""
@@ -20,21 +21,18 @@ log = logging.getLogger("comms.relay")
 def relay() -> None:
     """Publish events as they come, until it is asked to end. A second one stands by and takes over."""
     from comms.bootstrap.enduring import endure
-    from comms.bootstrap.events import require_relay
+    from comms.bootstrap.events import make_relay, require_kafka
 
-    running = require_relay()
-    with _until_asked() as stop:
-        try:
-            endure(lambda: _turn(running.round()), stop, log)
-        finally:
-            running.close()
+    running, stop = make_relay(require_kafka()), _until_asked()
+    log.info("ready")
+    try:
+        endure(lambda: _turn(running.round()), stop, log)
+    finally:
+        running.close()
 
 
-def _turn(done: object) -> float:
+def _turn(done: Round) -> float:
     """Tell what a round did, and say how long to wait."""
-    from comms.services.relaying import Round
-
-    assert isinstance(done, Round)
     if done.published or done.refused or done.recovered or done.fault:
         log.info(
             "round standing=%s published=%d refused=%d recovered=%d fault=%s",
@@ -45,19 +43,24 @@ def _turn(done: object) -> float:
 
 
 def launcher() -> None:
-    """Read the platform's topics, keep what it says, and launch the runs that handle it, until asked to end."""
+    """Read the platform's topics, keep what it says, and launch the runs that handle it, until asked to end.
+
+    Without PREFECT_API_URL it launches nothing: `comms run handle-events`, from cron, handles what it keeps.
+    """
+    from comms.bootstrap.events import require_kafka
+    from comms.cli.stack import name_prefect
+
+    kafka, prefect = require_kafka(), name_prefect()
     from flows.kafka_launcher import run_launcher
 
-    with _until_asked() as stop:
-        run_launcher(stop)
+    run_launcher(kafka, _until_asked(), launches=prefect)
 
 
-@contextmanager
-def _until_asked() -> Iterator[threading.Event]:
+def _until_asked() -> threading.Event:
     """SIGTERM and Ctrl-C finish what is under way; logs go to stderr, one line each."""
+    from comms.cli.run import stop_on_signals
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it writes addresses and repeats itself; we tell codes
-    stop = threading.Event()
-    for what in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(what, lambda *_: stop.set())
-    yield stop
+    for noisy in ("kafka", "httpx"):  # they write addresses and repeat themselves; we tell codes
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    return stop_on_signals()

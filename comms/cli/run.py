@@ -71,6 +71,28 @@ def sync_platform(json: Json = False) -> None:
     _show(run_sync_platform(), json)
 
 
+@app.command("relay-events")
+def relay_events(
+    limit: Annotated[int, typer.Option(min=1, help="Publish at most this many events.")] = 10_000, json: Json = False
+) -> None:
+    """Publish the events that wait, unless `comms relay` is at work."""
+    from comms.bootstrap.events import require_kafka
+    from comms.bootstrap.whole_jobs import run_relay_events
+
+    require_kafka()
+    _show(run_relay_events(limit=limit), json)
+
+
+@app.command("handle-events")
+def handle_events(
+    limit: Annotated[int, typer.Option(min=1, help="Apply at most this many events.")] = 10_000, json: Json = False
+) -> None:
+    """Apply what the platform said and `comms launcher` kept."""
+    from comms.bootstrap.whole_jobs import run_handle_events
+
+    _show(run_handle_events(limit=limit, stop=stop_on_signals()), json)
+
+
 def stop_on_signals() -> threading.Event:
     """Let SIGTERM and the first Ctrl-C finish what is under way; a second Ctrl-C ends the process."""
     stop = threading.Event()

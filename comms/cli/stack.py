@@ -50,14 +50,21 @@ def deploy(
     patience: Annotated[float, typer.Option(help="Wait so many seconds for the server.", min=0)] = 0,
 ) -> None:
     """Bring deployments, work pool and automation of PREFECT_API_URL to what prefect.yaml says. Safe to repeat."""
-    from comms.config import get_config
     from comms.errors import ConfigurationError
 
-    url = get_config().prefect_api_url
-    if not url:
+    if not name_prefect():
         raise ConfigurationError(["PREFECT_API_URL: not set; name the server, like http://127.0.0.1:4200/api"])
-    os.environ["PREFECT_API_URL"] = url  # it may stand in .env
     from comms.local_stack.deploy import deploy as register
 
     register(patience)
     console.print("deployments, work pool and automation are up to date")
+
+
+def name_prefect() -> bool:
+    """Tell Prefect's client of the server in our settings, which may stand in `.env`; False where none is named."""
+    from comms.config import get_config
+
+    url = get_config().prefect_api_url
+    if url:
+        os.environ["PREFECT_API_URL"] = url
+    return bool(url)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from comms.bootstrap.events import HANDLE_EVENTS, RELAY_EVENTS
 from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE
 from comms.bootstrap.platform import SYNC_PLATFORM
 from comms.local_stack import POOL
@@ -27,7 +28,7 @@ def load(name: str) -> Any:
 
 
 def test_every_job_is_deployed() -> None:
-    assert set(DEPLOYMENTS) == {DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS, SYNC_PLATFORM}
+    assert set(DEPLOYMENTS) == {DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS, SYNC_PLATFORM, RELAY_EVENTS, HANDLE_EVENTS}
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -64,11 +65,13 @@ def test_parameters_without_sense_are_refused(name: str, bad: dict[str, Any]) ->
 
 
 def test_the_schedules_are_those_of_the_domain() -> None:
-    schedules = {name: deployment["schedules"][0] for name, deployment in DEPLOYMENTS.items()}
+    schedules = {name: given[0] for name, deployment in DEPLOYMENTS.items() if (given := deployment["schedules"])}
     assert schedules[DAILY_BATCH]["cron"] == "0 1 * * *"
     assert schedules[FOLLOW_UPS]["cron"] == "0 7 * * *"
     assert schedules[SEND_QUEUE]["interval"] == 120
     assert schedules[SYNC_PLATFORM]["cron"] == "20 * * * *"
+    assert schedules[RELAY_EVENTS]["interval"] == 300
+    assert set(DEPLOYMENTS) - set(schedules) == {HANDLE_EVENTS}  # launched when something came in
     assert {schedule["timezone"] for schedule in schedules.values()} == {"Europe/Berlin"}
 
 
@@ -79,6 +82,8 @@ def test_what_comes_again_soon_is_canceled_and_the_others_wait_for_their_turn() 
         DAILY_BATCH: {"limit": 1, "collision_strategy": "ENQUEUE"},
         FOLLOW_UPS: {"limit": 1, "collision_strategy": "ENQUEUE"},
         SYNC_PLATFORM: {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+        RELAY_EVENTS: {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+        HANDLE_EVENTS: {"limit": 1, "collision_strategy": "ENQUEUE"},
     }
 
 

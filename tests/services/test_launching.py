@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from comms.errors import Temporary
 from comms.ports import BrokerAway, IncomingMessage
@@ -11,7 +13,7 @@ from comms.services.heartbeats import last_beats
 from comms.services.inbox import handle_events
 from comms.services.inbox.launching import GATHER, SWEEP, Launcher
 from comms.store.models import InboxEvent
-from comms.store.session import Sessions, reading
+from comms.store.session import Sessions, reading, writing
 from tests.factories import number
 from tests.services.messages import event
 
@@ -131,3 +133,23 @@ def test_a_new_process_launches_what_its_predecessor_had_stored(sessions: Sessio
     starter, launched = launcher(sessions, Script())
     assert starter.turn(0).launched
     assert len(launched) == 1
+
+
+def test_a_status_that_waits_for_its_creation_needs_no_run_until_it_is_given_up(
+    sessions: Sessions, clock: list[float]
+) -> None:
+    early = event("match.status_changed", match_id=number(), new_status="abgelehnt")
+    starter, launched = launcher(sessions, Script([early]))
+    starter.turn(0)
+    assert launched == []
+    with writing(sessions) as session:
+        session.execute(update(InboxEvent).values(received_at=datetime(2020, 1, 1, tzinfo=UTC)))
+    assert starter.turn(0).launched
+
+
+def test_without_prefect_events_are_kept_and_nothing_is_launched(sessions: Sessions, clock: list[float]) -> None:
+    script = Script(patients(2))
+    script.sessions = sessions
+    turn = Launcher(sessions, script, None).turn(0)
+    assert (turn.received.new, turn.launched, turn.fault) == (2, False, None)
+    assert handle_events(sessions).applied == {"patient.created": 2}

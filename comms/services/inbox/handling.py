@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, String, and_, cast, exists, func, literal, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, exists, func, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, aliased
 
@@ -98,7 +98,13 @@ def _handle_chunk(session: Session, limit: int, now: datetime) -> tuple[Handled,
 
 
 def _due(session: Session, limit: int, now: datetime) -> Sequence[InboxEvent]:
-    """The oldest that may be tried. Who failed a moment ago holds back what is newer about the same subject."""
+    """The oldest that may be tried."""
+    query = select(InboxEvent).where(InboxEvent.handled_at.is_(None), is_due(now))
+    return session.scalars(query.order_by(InboxEvent.occurred_at, InboxEvent.id).limit(limit)).all()
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Of what is not handled, what may be tried; what failed a moment ago holds back what is newer of its subject."""
     earlier = aliased(InboxEvent)
     held_back = exists().where(
         earlier.subject == InboxEvent.subject,
@@ -106,13 +112,8 @@ def _due(session: Session, limit: int, now: datetime) -> Sequence[InboxEvent]:
         earlier.next_attempt_at > now,
         _before(earlier, InboxEvent),
     )
-    query = select(InboxEvent).where(
-        InboxEvent.handled_at.is_(None),
-        or_(InboxEvent.next_attempt_at.is_(None), InboxEvent.next_attempt_at <= now),
-        ~_waits(),
-        ~held_back,
-    )
-    return session.scalars(query.order_by(InboxEvent.occurred_at, InboxEvent.id).limit(limit)).all()
+    its_time = or_(InboxEvent.next_attempt_at.is_(None), InboxEvent.next_attempt_at <= now)
+    return and_(its_time, ~_waits(), ~held_back)
 
 
 def _before(one: type[InboxEvent], other: type[InboxEvent]) -> ColumnElement[bool]:
@@ -122,11 +123,13 @@ def _before(one: type[InboxEvent], other: type[InboxEvent]) -> ColumnElement[boo
 
 
 def _waits() -> ColumnElement[bool]:
+    is_status = InboxEvent.event_type == "match.status_changed"
+    request_id = cast(func.substr(InboxEvent.subject, len("request:") + 1), BigInteger)
     created = exists().where(
-        InboxEvent.subject == literal("request:").concat(cast(PlacementRequest.id, String)),
+        PlacementRequest.id == case((is_status, request_id)),  # CASE: the others' subjects are no numbers
         PlacementRequest.patient_id.is_not(None),
     )
-    return and_(InboxEvent.event_type == "match.status_changed", ~created)
+    return and_(is_status, ~created)
 
 
 def _count_waiting(session: Session) -> int:
@@ -136,11 +139,15 @@ def _count_waiting(session: Session) -> int:
 
 def _give_up_waiting(session: Session, now: datetime) -> int:
     """A status whose creation never came is a dead letter after a week."""
-    lost = select(InboxEvent).where(InboxEvent.handled_at.is_(None), InboxEvent.received_at < now - PATIENCE, _waits())
+    lost = select(InboxEvent).where(InboxEvent.handled_at.is_(None), is_lost(now))
     rows = session.scalars(lost.limit(CHUNK)).all()
     for row in rows:
         bury(session, row, "never_created", now)
     return len(rows)
+
+
+def is_lost(now: datetime) -> ColumnElement[bool]:
+    return and_(InboxEvent.received_at < now - PATIENCE, _waits())
 
 
 def handle_matching_event(session: Session, row: InboxEvent, now: datetime) -> str:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from comms.errors import Temporary
 from comms.ports import BrokerAway, EventSource
 from comms.services.heartbeats import FAILING, KAFKA, OK, beat
+from comms.services.inbox.handling import is_due, is_lost
 from comms.services.inbox.receiving import Received, receive
 from comms.store.engines import clock
 from comms.store.models import InboxEvent
@@ -46,7 +47,8 @@ class Turn:
 class Launcher:
     """One process's launcher. A turn does what can be done now; who is away is an answer, not an error."""
 
-    def __init__(self, sessions: Sessions, source: EventSource, launch: Launch) -> None:
+    def __init__(self, sessions: Sessions, source: EventSource, launch: Launch | None) -> None:
+        """Without `launch` what comes in waits for whoever handles it."""
         self._sessions, self._source, self._launch = sessions, source, launch
         self._launched_id, self._launched_at = 0, float("-inf")
         self._beat_at = 0.0
@@ -90,7 +92,7 @@ class Launcher:
 
     def _launch_what_waits(self) -> tuple[bool, str | None]:
         since = time.monotonic() - self._launched_at
-        if since < GATHER:
+        if self._launch is None or since < GATHER:
             return False, None
         with reading(self._sessions) as session:
             newest = newest_waiting(session, clock(session))
@@ -106,6 +108,6 @@ class Launcher:
 
 
 def newest_waiting(session: Session, now: datetime) -> int | None:
-    """The id of the newest stored event that could be handled now; None where nothing waits."""
-    due = or_(InboxEvent.next_attempt_at.is_(None), InboxEvent.next_attempt_at <= now)
-    return session.scalar(select(func.max(InboxEvent.id)).where(InboxEvent.handled_at.is_(None), due))
+    """The id of the newest stored event that a run could handle now; None where a run would find nothing to do."""
+    newest = select(func.max(InboxEvent.id)).where(InboxEvent.handled_at.is_(None))
+    return session.scalar(newest.where(or_(is_due(now), is_lost(now))))
