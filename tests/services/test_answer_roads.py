@@ -76,7 +76,7 @@ steps = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(steps, max_size=4))
 def test_every_order_of_roads_ends_where_the_final_answer_alone_would_have(
     sessions: Sessions, story: list[Step]
