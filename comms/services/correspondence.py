@@ -35,11 +35,11 @@ class Correspondence:
 
     def number_patients(self, patients: Sequence[Patient], at: datetime) -> list[PatientLine]:
         """Freeze what may be said about each patient, and number them from 1 in this order."""
-        today = at.astimezone(self.zone).date()
-        return [
-            PatientLine(number, patient_facts(patient, today, self.diagnosis_detail))
-            for number, patient in enumerate(patients, start=1)
-        ]
+        return [PatientLine(number, self.facts_about(patient, at)) for number, patient in enumerate(patients, start=1)]
+
+    def facts_about(self, patient: Patient, at: datetime) -> dict[str, Any]:
+        """What may be said about one patient, as `patient_facts` writes it."""
+        return patient_facts(patient, at.astimezone(self.zone).date(), self.diagnosis_detail)
 
     def write_inquiry(self, therapist: Therapist, patients: Sequence[PatientLine], at: datetime) -> dict[str, Any]:
         """Write a new letter to `therapist`; returns column values of `Email`, the final bytes included.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from comms.services.emails.queueing import queue_email
 from comms.services.events import announce_emails
 from comms.services.letters.context import PatientLine
 from comms.services.places import lock_with_patients
-from comms.store.models import Email, EmailBatch, Therapist
+from comms.store.models import Email, EmailBatch, Patient, PlacementRequest, Therapist
 
 NEVER_ARRIVED = frozenset({EmailStatus.CANCELED, EmailStatus.BOUNCED})
 _WAY_OUT = {EmailStatus.FAILED: "; requeue or cancel that one", EmailStatus.IN_DOUBT: "; resolve that one first"}
@@ -97,12 +97,32 @@ def send_letter(
     """Write, store, queue and announce it; return the id of the new email. ContactRefused as for every queueing."""
     therapist = session.get_one(Therapist, letter.earlier.therapist_id, populate_existing=True)
     require_mailbox(session, therapist, now, policy)
+    letter = replace(letter, places=_with_facts(session, letter.places, correspondence, now))
     id_ = _store(session, letter, _write(session, letter, therapist, correspondence, now), now)
     queue_email(session, id_, now, actor, policy, override_reason=override_reason)
     announce_emails(
         session, "email_created", [id_], now, {id_: {"template": letter.template, "status": EmailStatus.QUEUED}}
     )
     return id_
+
+
+def _with_facts(
+    session: Session, places: Sequence[Place], correspondence: Correspondence, now: datetime
+) -> list[Place]:
+    """Where a person wrote the earlier email, nothing was frozen about the patients: then what is known now counts."""
+    unknown = [place.request_id for place in places if not place.facts]
+    query = (
+        select(PlacementRequest.id, Patient)
+        .join(Patient, Patient.id == PlacementRequest.patient_id)
+        .where(PlacementRequest.id.in_(unknown))
+    )
+    patients = {row[0]: row[1] for row in session.execute(query)}
+    return [
+        replace(place, facts=correspondence.facts_about(patients[place.request_id], now))
+        if place.request_id in patients
+        else place
+        for place in places
+    ]
 
 
 def _write(

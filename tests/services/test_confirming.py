@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from comms.errors import Conflict, ContactRefused, NotFound
@@ -63,6 +63,18 @@ def test_it_speaks_of_what_was_accepted_under_its_old_number(sessions: Sessions)
         assert places(session, made) == {two: (True, False)}
         assert "Patient 2" in made.body_text
         assert "Patient 1" not in made.body_text
+
+
+def test_where_a_person_wrote_the_email_it_says_what_is_known_of_the_patient_now(sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        email, ids = answered(session, ACCEPTED)
+        session.execute(update(EmailBatch).where(EmailBatch.email_id == email.id).values(facts=None))
+        made = confirm(session, email)
+        assert "F32" in made.body_text
+        frozen = session.scalars(select(EmailBatch.facts).where(EmailBatch.email_id == made.id)).one()
+        assert frozen
+        assert frozen["diagnosis"] == "F32"
+        assert places(session, made) == {ids[0]: (True, False)}
 
 
 def test_it_names_the_local_days_of_the_email_and_of_the_answer(sessions: Sessions) -> None:
