@@ -22,6 +22,7 @@ CANARY = "Kanarienvogel-4711"
 
 each_body = pytest.mark.parametrize("operation", WITH_BODY, ids=named)
 each_list = pytest.mark.parametrize("operation", LISTS, ids=named)
+each_bare_list = pytest.mark.parametrize("operation", [o for o in LISTS if not o.ids], ids=named)
 each_id = pytest.mark.parametrize("operation", WITH_ID, ids=named)
 
 
@@ -77,8 +78,8 @@ WRONG: dict[str, list[Any]] = {
     "date-time": [
         "",
         "2026-11-23",
-        "2026-11-23T09:30:00",
-        "2026-11-23 09:30",
+        "2027-01-31T08:30:00",
+        "2027-01-31 08:30",
         "tomorrow",
         1795426200,
         "0000-00-00T00:00Z",
@@ -214,7 +215,7 @@ def test_what_is_no_page_is_refused(asked: Asker, operation: Operation) -> None:
             assert CANARY not in answer.text
 
 
-@each_list
+@each_bare_list
 def test_a_page_far_behind_the_end_is_empty(asked: Asker, operation: Operation) -> None:
     for page in (2, 99_999_999_999, 10**12):
         assert (answer := asked.get(operation, page=page, limit=100)).status_code == 200
@@ -241,7 +242,7 @@ def test_a_filter_that_is_not_understood_is_refused_and_never_means_all(asked: A
             assert is_problem(answer, 422, f"query.{name}"), (name, value)
 
 
-@each_list
+@each_bare_list
 def test_a_filter_that_fits_nothing_finds_nothing(asked: Asker, operation: Operation) -> None:
     for name, schema in operation.filters.items():
         if name not in ("page", "limit", "cursor") and kind_of(schema) == "integer":
