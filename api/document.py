@@ -47,6 +47,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         )
         for path in made["paths"].values():
             for operation in path.values():
+                _head(operation)
                 _drop_null(operation.get("parameters", []))
         _add_problem(made["components"]["schemas"])
         made["components"]["securitySchemes"] = {
@@ -54,6 +55,14 @@ def document(app: FastAPI) -> dict[str, Any]:
         }
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def _head(operation: dict[str, Any]) -> None:
+    """The first line of a docstring is what a list of operations shows; the rest is for who opens one."""
+    first, _, rest = operation.pop("description", operation["summary"]).partition("\n\n")
+    operation["summary"] = " ".join(first.split()).removesuffix(".")
+    if rest:
+        operation["description"] = rest
 
 
 def _drop_null(parameters: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
@@ -43,21 +43,6 @@ class FieldProblem(BaseModel):
 class Problem(BaseModel):
     """What every error of this API looks like."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:comms:contact_refused",
-                    "title": "Conflict",
-                    "status": 409,
-                    "detail": "the contact policy refuses it until 2026-11-30: contacted_recently",
-                    "reason": "contacted_recently",
-                    "next_date": "2026-11-30",
-                }
-            ]
-        }
-    )
-
     type: str = Field(description="Stable: urn:comms: and a code.")
     title: str
     status: int
@@ -66,6 +51,31 @@ class Problem(BaseModel):
     allowed: list[str] | None = Field(None, description="With 409: the moves that the state allows.")
     reason: str | None = Field(None, description="With 409: why a contact or a slot is refused, as a code.")
     next_date: str | None = Field(None, description="With 409: from when on the contact would be allowed.")
+
+
+_EXAMPLES: dict[int, tuple[str, str]] = {
+    401: ("unauthenticated", "this key is unknown, expired or revoked"),
+    403: ("forbidden", "this needs a key with the scope write"),
+    404: ("not_found", "there is no email 17"),
+    409: ("contact_refused", "the contact policy refuses it until 2026-11-30: contacted_recently"),
+    412: ("precondition_failed", "it was changed since; load it again, its ETag is another now"),
+    413: ("too_large", "a body has at most 1048576 bytes"),
+    415: ("wrong_media_type", "send JSON: Content-Type: application/json"),
+    422: ("bad_input", "cannot be used: body.subject"),
+    429: ("too_many_requests", "more than 6000 requests a minute with this key"),
+    503: ("database_away", "the database does not answer now; nothing was changed, send the same request again"),
+}
+
+
+def example_of(status: int) -> dict[str, Any]:
+    """What a problem with this status looks like."""
+    code, detail = _EXAMPLES[status]
+    shown = {"type": f"urn:comms:{code}", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if status == HTTPStatus.CONFLICT:
+        shown |= {"reason": "contacted_recently", "next_date": "2026-11-30"}
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        shown |= {"errors": [{"field": "body.subject", "code": "line_end", "message": "must be one line"}]}
+    return shown
 
 
 class ApiError(CommsError):

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.bodies import Read
 from api.parts import parts_of
-from api.problems import MEDIA_TYPE, FieldProblem, Forbidden, invalid, shown
+from api.problems import MEDIA_TYPE, FieldProblem, Forbidden, example_of, invalid, shown
 from api.security import Caller, bearer
 from comms.rules.scopes import Scope
 
@@ -70,7 +70,7 @@ def declare(
 
 
 def _described(code: int) -> dict[str, Any]:
-    return {"description": _WORDS[code], "content": {MEDIA_TYPE: _PROBLEM}}
+    return {"description": _WORDS[code], "content": {MEDIA_TYPE: _PROBLEM | {"example": example_of(code)}}}
 
 
 class Guarded(APIRoute):

@@ -1,4 +1,4 @@
-"""The routes, one file per subject. `SUBJECTS` all need a key; `open_routes` need none."""
+"""The routes, one file per subject. `SUBJECTS` all need a key, in the order of the document."""
 
 from api.routers import (
     answers,
@@ -21,14 +21,13 @@ from api.routers import (
 from api.routers.health import routes as open_routes
 
 SUBJECTS = (
-    answers.routes,
-    call_list.routes,
-    email_batches.routes,
     emails.routes,
-    health.metrics,
-    patients.routes,
-    phone_call_batches.routes,
+    answers.routes,
+    email_batches.routes,
     phone_calls.routes,
+    phone_call_batches.routes,
+    call_list.routes,
+    patients.routes,
     placement_requests.routes,
     plan.routes,
     sending.routes,
@@ -37,6 +36,7 @@ SUBJECTS = (
     templates.routes,
     therapists.routes,
     timeline.routes,
+    health.metrics,
 )
 
 __all__ = ["SUBJECTS", "open_routes"]
