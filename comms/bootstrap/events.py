@@ -11,7 +11,7 @@ from comms.bootstrap.jobs import Step
 from comms.bootstrap.parts import correspondence, sessions, settings
 from comms.config.kafka import KafkaSettings
 from comms.errors import ConfigurationError
-from comms.services import batching
+from comms.services import batching, job_runs
 from comms.services.inbox import handle_events
 from comms.services.inbox.launching import Launch, Launcher
 from comms.services.inbox.shapes import TOPICS
@@ -20,7 +20,7 @@ from comms.services.relaying import Relay, sweep
 from comms.store.engines import clock
 from comms.store.session import reading
 
-RELAY_EVENTS, HANDLE_EVENTS = "relay-events", "handle-matching-events"
+RELAY_EVENTS, HANDLE_EVENTS = job_runs.RELAY_EVENTS, job_runs.HANDLE_EVENTS
 OURS = "communication-events"
 NO_KAFKA = "KAFKA_BOOTSTRAP_SERVERS: not set, so there is no Kafka; name the brokers, HOST:PORT with commas between"
 

@@ -14,6 +14,7 @@ from comms.store.engines import insert_for
 from comms.store.models import Email, EmailBatch, JobRun, PhoneCall, PlacementRequest, PlanDecision, Therapist
 
 DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS = "daily-batch", "send-queue", "follow-ups"
+RELAY_EVENTS, HANDLE_EVENTS = "relay-events", "handle-matching-events"
 
 
 def start_run(session: Session, job: str, key: str, at: datetime, now: datetime) -> datetime:

@@ -16,7 +16,16 @@ from sqlalchemy.orm import Session
 
 from comms.errors import DatabaseNotReady
 from comms.services.heartbeats import FAILING, KAFKA, MAIL, Beat, last_beats
-from comms.services.job_runs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, LastRun, last_runs
+from comms.services.inbox.launching import waiting_since
+from comms.services.job_runs import (
+    DAILY_BATCH,
+    FOLLOW_UPS,
+    HANDLE_EVENTS,
+    RELAY_EVENTS,
+    SEND_QUEUE,
+    LastRun,
+    last_runs,
+)
 from comms.services.pause import SendingState, sending_state
 from comms.store.database import require_current
 from comms.store.engines import clock
@@ -28,6 +37,12 @@ OVERDUE = {
     SEND_QUEUE: timedelta(minutes=10),
 }
 """After this long without a new run a job is overdue: a day and two hours, or five rounds of the queue."""
+
+RELAY_OVERDUE = timedelta(minutes=25)
+"""Five rounds; judged only where there is Kafka, and where it ever ran: `comms relay` needs no sweep."""
+
+UNHANDLED = timedelta(minutes=10)
+"""Events are handled within a minute. What waits for longer was not launched, or nobody works on runs."""
 
 
 class Status(StrEnum):
@@ -107,7 +122,8 @@ def _judge(session: Session, now: datetime, kafka: bool) -> Readiness:
         Check(State.OK),
         judge_beat(beats.get(MAIL), now),
         judge_sending(sending_state(session), now),
-        {job: judge_job(runs.get(job), now, bound) for job, bound in OVERDUE.items()},
+        {job: judge_job(runs.get(job), now, bound) for job, bound in OVERDUE.items()}
+        | (_judge_events(session, now) if kafka else {}),
         judge_beat(beats.get(KAFKA), now) if kafka else None,
     )
     good = all(check.state in _GOOD for check in _all(checks))
@@ -134,6 +150,21 @@ def judge_job(run: LastRun | None, now: datetime, bound: timedelta) -> Check:
         return Check(State.NEVER)
     state = State.OVERDUE if now - run.started_at > bound else _JOB_STATES[run.state]
     return Check(state, run.started_at, _age(run.started_at, now))
+
+
+def _judge_events(session: Session, now: datetime) -> dict[str, Check]:
+    runs = last_runs(session, (RELAY_EVENTS, HANDLE_EVENTS))
+    return {
+        RELAY_EVENTS: judge_job(runs.get(RELAY_EVENTS), now, RELAY_OVERDUE),
+        HANDLE_EVENTS: judge_launched(runs.get(HANDLE_EVENTS), waiting_since(session, now), now),
+    }
+
+
+def judge_launched(run: LastRun | None, since: datetime | None, now: datetime) -> Check:
+    """A job without a schedule is overdue when something has waited for it, `since` too long ago."""
+    if since and now - since > UNHANDLED:
+        return Check(State.OVERDUE, since, _age(since, now), "events_wait")
+    return judge_job(run, now, timedelta.max)
 
 
 _JOB_STATES = {"running": State.RUNNING, "completed": State.OK, "failed": State.FAILED}

@@ -9,12 +9,14 @@ import pytest
 
 from comms.services import job_runs
 from comms.services.heartbeats import FAILING, KAFKA, OK, Beat, beat
-from comms.services.job_runs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, LastRun
+from comms.services.inbox import receive
+from comms.services.job_runs import DAILY_BATCH, FOLLOW_UPS, HANDLE_EVENTS, RELAY_EVENTS, SEND_QUEUE, LastRun
 from comms.services.pause import pause_sending
 from comms.services.readiness import AWAY, OVERDUE, Readiness, State, Status, judge_beat, judge_job, look
 from comms.store.engines import clock, make_engine
 from comms.store.session import Sessions, make_sessions, writing
-from tests.factories import NOW
+from tests.factories import NOW, number
+from tests.services.messages import event
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -59,6 +61,29 @@ def test_a_job_is_judged_by_its_last_run(
     assert found.checks.jobs[job].state is state
     assert found.checks.jobs[job].age_seconds == pytest.approx(ago.total_seconds(), abs=60)
     assert found.status is (Status.OK if state in (State.OK, State.RUNNING) else Status.DEGRADED)
+
+
+@pytest.mark.parametrize(("ago", "state"), [(24 * MINUTE, State.OK), (26 * MINUTE, State.OVERDUE)])
+def test_the_sweep_of_events_is_judged_only_where_there_is_kafka(
+    sessions: Sessions, ago: timedelta, state: State
+) -> None:
+    ran(sessions, RELAY_EVENTS, ago)
+    assert looked(sessions, kafka=True).checks.jobs[RELAY_EVENTS].state is state
+    assert RELAY_EVENTS not in looked(sessions).checks.jobs
+
+
+def test_the_handler_is_overdue_when_events_wait_for_it_however_long_ago_it_ran(sessions: Sessions) -> None:
+    ran(sessions, HANDLE_EVENTS, 40 * HOUR)
+    assert looked(sessions, kafka=True).checks.jobs[HANDLE_EVENTS].state is State.OK
+    with writing(sessions) as session:
+        now = clock(session)
+        receive(session, [event("patient.created", patient_id=number())], now - 9 * MINUTE)
+        receive(session, [event("match.status_changed", match_id=number(), new_status="offen")], now - HOUR)
+    assert looked(sessions, kafka=True).status is Status.OK
+    with writing(sessions) as session:
+        receive(session, [event("patient.created", patient_id=number())], now - 11 * MINUTE)
+    found = looked(sessions, kafka=True)
+    assert (found.status, found.checks.jobs[HANDLE_EVENTS].code) == (Status.DEGRADED, "events_wait")
 
 
 def test_a_bound_is_reached_only_when_it_has_passed() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from comms.errors import Temporary
@@ -109,5 +109,13 @@ class Launcher:
 
 def newest_waiting(session: Session, now: datetime) -> int | None:
     """The id of the newest stored event that a run could handle now; None where a run would find nothing to do."""
-    newest = select(func.max(InboxEvent.id)).where(InboxEvent.handled_at.is_(None))
-    return session.scalar(newest.where(or_(is_due(now), is_lost(now))))
+    return session.scalar(select(func.max(InboxEvent.id)).where(*_is_for_a_run(now)))
+
+
+def waiting_since(session: Session, now: datetime) -> datetime | None:
+    """When the oldest event came that a run could handle now."""
+    return session.scalar(select(func.min(InboxEvent.received_at)).where(*_is_for_a_run(now)))
+
+
+def _is_for_a_run(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return InboxEvent.handled_at.is_(None), or_(is_due(now), is_lost(now))
