@@ -57,10 +57,10 @@ def launcher() -> None:
 
 
 def _until_asked() -> threading.Event:
-    """SIGTERM and Ctrl-C finish what is under way; logs go to stderr, one line each."""
+    """SIGTERM and Ctrl-C finish what is under way; our log goes to stderr, of the libraries' only warnings."""
     from comms.cli.run import stop_on_signals
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    for noisy in ("kafka", "httpx"):  # they write addresses and repeat themselves; we tell codes
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("comms").setLevel(logging.INFO)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it writes addresses and repeats itself; we tell codes
     return stop_on_signals()

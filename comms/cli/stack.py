@@ -11,7 +11,7 @@ from comms.cli.output import console, errors, print_json
 
 
 def up(json: Annotated[bool, typer.Option("--json", help="Tell the addresses as one JSON object.")] = False) -> None:
-    """Run what is not set elsewhere: Prefect server and worker, mail catcher, API. Ctrl-C ends everything."""
+    """Run what is not set elsewhere: Prefect server and worker, mail catcher, Kafka, API. Ctrl-C ends everything."""
     from comms.config import get_config
     from comms.local_stack.up import up as run
 

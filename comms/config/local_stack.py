@@ -13,6 +13,13 @@ class LocalStack(BaseModel):
     prefect_port: int = setting(
         4200, "COMMS_PREFECT_PORT", "Port of the Prefect server that `comms up` starts.", ge=1, le=65535
     )
+    kafka_port: int = setting(
+        9092,
+        "COMMS_KAFKA_PORT",
+        "Port of the Kafka broker that `comms up` starts where KAFKA_BOOTSTRAP_SERVERS is not set.",
+        ge=1,
+        le=65535,
+    )
     catcher_smtp_port: int = setting(
         1025, "COMMS_CATCHER_SMTP_PORT", "Where the mail catcher of `comms up` takes mail.", ge=1, le=65535
     )

@@ -14,6 +14,7 @@ from rich.console import Console
 from comms.config import Settings, get_config
 from comms.config.settings import ENV_FILE, names
 from comms.errors import Conflict
+from comms.local_stack import parts
 from comms.local_stack.api_key import SHORT, keep_key
 from comms.local_stack.caught import count_mails
 from comms.local_stack.display import Display
@@ -31,6 +32,7 @@ HOME = Path(".comms") / "demo"
 PORTS = {
     "COMMS_PREFECT_PORT": 4200,
     "COMMS_API_PORT": 8000,
+    "COMMS_KAFKA_PORT": 9092,
     "COMMS_CATCHER_SMTP_PORT": 1025,
     "COMMS_CATCHER_IMAP_PORT": 1143,
     "COMMS_CATCHER_WEB_PORT": 8025,
@@ -88,6 +90,8 @@ def _play(supervisor: Supervisor, settings: Settings, stack: Stack, therapists: 
         supervisor.start()
         job = DailyJob(prefect_url(settings), limit=min(10_000, max(500, therapists)))
         job.watch(supervisor, display)
+        if parts.RELAY in supervisor.state():
+            job.await_events(supervisor, display)
         flow_runs = {job.name: job.state}
         return _count(settings, stack.addresses, job.run_id, job.began, flow_runs)
 

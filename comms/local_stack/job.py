@@ -18,6 +18,9 @@ TICK = 0.5
 SETTLING = 120.0
 """Seconds in which another run may still send what the daily job found taken."""
 
+RELAYING = 20.0
+"""Seconds in which the relay publishes what a run announced; usually it has done so before the run ends."""
+
 
 class DailyJob:
     """One run. `run_id` is the flow run's id and, in our tables, the key of the run."""
@@ -51,6 +54,17 @@ class DailyJob:
         while self._under_way() and time.monotonic() < deadline:
             display.now(f"{self._under_way()} emails are on their way")
             supervisor.look_after(TICK)
+
+    def await_events(self, supervisor: Supervisor, display: Display) -> None:
+        """Give the relay a moment for what the run announced."""
+        deadline = time.monotonic() + RELAYING
+        while self._unpublished() and time.monotonic() < deadline:
+            display.now(f"{self._unpublished()} events are being published")
+            supervisor.look_after(TICK)
+
+    def _unpublished(self) -> int:
+        with reading(sessions()) as session:
+            return job_runs.count_events_since(session, self.began).waiting
 
     def _under_way(self) -> int:
         with reading(sessions()) as session:

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 
 from comms.config import Settings
 from comms.errors import ConfigurationError
@@ -13,6 +14,7 @@ from comms.local_stack.part import Part
 from comms.local_stack.ports import HOST, answers
 
 DATABASE, SAMPLE, PREFECT, WORKER, MAIL, API = "database", "sample", "prefect", "worker", "mail", "api"
+KAFKA, RELAY, LAUNCHER = "kafka", "relay", "launcher"
 CATCHER_LOGIN = "comms"
 """User and password of its IMAP mailbox."""
 COMMS = (sys.executable, "-m", "comms.cli")
@@ -51,6 +53,19 @@ def mail_catcher(settings: Settings) -> Part:
         "--smtp-port", str(ports[0]), "--imap-port", str(ports[1]), "--http-port", str(ports[2]),
     ]  # fmt: skip
     return Part(MAIL, command, ready=lambda: all(map(answers, ports)), unlogged="INFO|@")
+
+
+def broker(command: Sequence[str], port: int) -> Part:
+    """It keeps nothing, so there is nothing to wait for when it ends."""
+    return Part(KAFKA, command, ready=lambda: answers(port), environment={"RUST_LOG": "error"}, grace=0.2)
+
+
+def bus(needs: tuple[str, ...]) -> list[Part]:
+    """The two programs between the database and Kafka; they wait for brokers by themselves."""
+    return [
+        Part(name, [*COMMS, name], (DATABASE, *needs), says=f"comms.{name} ready", grace=8)
+        for name in (RELAY, LAUNCHER)
+    ]
 
 
 def api(port: int) -> Part:

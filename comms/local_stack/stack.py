@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from comms.config import Settings
 from comms.local_stack import HEARTBEAT, parts
+from comms.local_stack.kafka import Kafka, choose_kafka
 from comms.local_stack.part import Part
 from comms.local_stack.ports import HOST, Port
 
@@ -28,18 +29,20 @@ class Stack:
 
 def compose(settings: Settings, *, sample: int | None = None) -> Stack:
     """Make a stack of what is not there yet; `sample` adds data about so many therapists."""
-    own_server, own_mail = not settings.prefect_api_url, _needs_catcher(settings)
+    own_server, own_mail, kafka = not settings.prefect_api_url, _needs_catcher(settings), choose_kafka(settings)
     chosen = [parts.database()]
+    chosen += [parts.broker(kafka.command, settings.kafka_port)] if kafka.command else []
     chosen += [parts.prefect_server(settings.prefect_port)] if own_server else []
     chosen += [parts.mail_catcher(settings)] if own_mail else []
     chosen += [parts.sample(sample)] if sample else []
     chosen += [parts.worker((parts.DATABASE, parts.MAIL) if own_mail else (parts.DATABASE,), alone=own_server)]
     chosen += [parts.api(settings.api_port)]
+    chosen += parts.bus((parts.KAFKA,) if kafka.command else ()) if kafka.is_there else []
     return Stack(
         tuple(chosen),
-        (*_server_ports(settings, own_server), *_mail_ports(settings, own_mail), _api_port(settings)),
-        _environment(settings, own_server, own_mail),
-        _addresses(settings, own_server, own_mail),
+        (*_server_ports(settings, own_server), *_mail_ports(settings, own_mail), _api_port(settings), *kafka.ports),
+        _environment(settings, own_mail, kafka),
+        _addresses(settings, own_mail, kafka),
     )
 
 
@@ -69,7 +72,7 @@ def _api_port(settings: Settings) -> Port:
     return Port(settings.api_port, "the API", "COMMS_API_PORT")
 
 
-def _environment(settings: Settings, own_server: bool, own_mail: bool) -> dict[str, str]:
+def _environment(settings: Settings, own_mail: bool, kafka: Kafka) -> dict[str, str]:
     """What the caller has, our quiet defaults for Prefect beneath it, and the addresses of this stack on top."""
     ours = {
         "COMMS_HOME": str(settings.home),
@@ -77,6 +80,7 @@ def _environment(settings: Settings, own_server: bool, own_mail: bool) -> dict[s
         "PREFECT_API_URL": prefect_url(settings),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "PYTHONUNBUFFERED": "1",
+        **kafka.environment,
     }
     if own_mail:
         ours |= {"SMTP_HOST": HOST, "SMTP_PORT": str(settings.catcher_smtp_port)}
@@ -104,7 +108,7 @@ def _api_address(settings: Settings) -> str:
     return f"http://{HOST}:{settings.api_port}/{shown}"
 
 
-def _addresses(settings: Settings, own_server: bool, own_mail: bool) -> dict[str, str]:
+def _addresses(settings: Settings, own_mail: bool, kafka: Kafka) -> dict[str, str]:
     found = {"prefect": prefect_url(settings).removesuffix("/api"), "api": _api_address(settings)}
     if own_mail:
         found |= {
@@ -113,4 +117,4 @@ def _addresses(settings: Settings, own_server: bool, own_mail: bool) -> dict[str
             "imap": f"imap://{parts.CATCHER_LOGIN}:{parts.CATCHER_LOGIN}@{HOST}:{settings.catcher_imap_port}",
         }
     shown = make_url(settings.database_url).render_as_string(hide_password=True)
-    return found | {"database": shown, "home": str(settings.home)}
+    return found | {"kafka": kafka.where, "database": shown, "home": str(settings.home)}

@@ -29,6 +29,7 @@ class Summary:
     refused: Mapping[str, int]
     """Why therapists with an open request were not contacted, reason to count."""
     calls_scheduled: int
+    events_published: int
     flow_runs: Mapping[str, str]
     urls: Mapping[str, str]
     api_key: str | None
@@ -46,7 +47,7 @@ def summarise(
     urls: Mapping[str, str],
     api_key: str | None,
 ) -> Summary:
-    """Count what the daily batch `run_key` did, and what was sent and booked `since` then."""
+    """Count what the daily batch `run_key` did, and what was sent, booked and published `since` then."""
     totals, run = job_runs.count_totals(session), job_runs.count_run(session, run_key)
     return Summary(
         therapists=totals.therapists,
@@ -57,6 +58,7 @@ def summarise(
         patients_in_emails=run.patients_in_emails,
         refused=run.refused,
         calls_scheduled=job_runs.count_calls_since(session, since),
+        events_published=job_runs.count_events_since(session, since).published,
         flow_runs=dict(flow_runs),
         urls=dict(urls),
         api_key=api_key,
@@ -82,6 +84,7 @@ def _counts(summary: Summary) -> Table:
         ("emails sent", summary.emails_sent),
         ("emails that arrived in the mail catcher", summary.emails_received),
         ("follow-up calls booked", summary.calls_scheduled),
+        ("events published about all this", summary.events_published),
     ):
         table.add_row(words, str(number))
     for name, state in summary.flow_runs.items():

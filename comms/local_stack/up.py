@@ -22,6 +22,7 @@ NAMES = {
     "imap": "mails, in a mail program",
     "smtp": "mail catcher",
     "api": "API",
+    "kafka": "Kafka",
     "database": "database",
     "home": "files and log",
 }

@@ -11,7 +11,16 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from comms.store.engines import insert_for
-from comms.store.models import Email, EmailBatch, JobRun, PhoneCall, PlacementRequest, PlanDecision, Therapist
+from comms.store.models import (
+    Email,
+    EmailBatch,
+    JobRun,
+    OutboxEvent,
+    PhoneCall,
+    PlacementRequest,
+    PlanDecision,
+    Therapist,
+)
 
 DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS = "daily-batch", "send-queue", "follow-ups"
 RELAY_EVENTS, HANDLE_EVENTS = "relay-events", "handle-matching-events"
@@ -106,6 +115,22 @@ def count_calls_since(session: Session, since: datetime) -> int:
     """Calls that were booked since then and still stand."""
     booked = select(func.count()).select_from(PhoneCall)
     return session.scalar(booked.where(PhoneCall.created_at >= since, PhoneCall.status == "scheduled")) or 0
+
+
+@dataclass(frozen=True)
+class EventFigures:
+    """Events of ours."""
+
+    published: int
+    waiting: int
+
+
+def count_events_since(session: Session, since: datetime) -> EventFigures:
+    """Events that were made since then, by what became of them; parked ones count for neither."""
+    made = select(func.count()).select_from(OutboxEvent).where(OutboxEvent.created_at >= since)
+    published = session.scalar(made.where(OutboxEvent.published_at.is_not(None))) or 0
+    waiting = made.where(OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_(None))
+    return EventFigures(published, session.scalar(waiting) or 0)
 
 
 def count_under_way(session: Session, now: datetime) -> int:

@@ -21,7 +21,9 @@ from comms.local_stack.stack import Stack, compose
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory and an environment that a test may spoil."""
     before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith(("COMMS_", "PREFECT_", "SMTP_", "DATABASE_"))]:
+    for name in [
+        name for name in os.environ if name.startswith(("COMMS_", "PREFECT_", "SMTP_", "DATABASE_", "KAFKA_"))
+    ]:
         del os.environ[name]
     monkeypatch.chdir(tmp_path)
     get_config.cache_clear()
@@ -40,12 +42,12 @@ def names(found: Stack) -> list[str]:
 
 
 def test_without_settings_everything_is_started(world: Path) -> None:
-    assert names(stack(world)) == ["database", "prefect", "mail", "worker", "api"]
+    assert names(stack(world)) == ["database", "kafka", "prefect", "mail", "worker", "api", "relay", "launcher"]
 
 
 def test_a_prefect_server_that_is_named_is_used_and_none_started(world: Path) -> None:
     found = stack(world, prefect_api_url="http://prefect.local:4200/api")
-    assert names(found) == ["database", "mail", "worker", "api"]
+    assert "prefect" not in names(found)
     assert found.environment["PREFECT_API_URL"] == "http://prefect.local:4200/api"
     assert "alone" not in next(part for part in found.parts if part.name == "worker").command
     assert "COMMS_PREFECT_PORT" not in [port.setting for port in found.ports]
@@ -54,9 +56,49 @@ def test_a_prefect_server_that_is_named_is_used_and_none_started(world: Path) ->
 @pytest.mark.parametrize("given", [{"smtp_host": "mail.local"}, {"smtp_port": 2525}])
 def test_a_relay_that_is_named_is_used_and_no_catcher_started(world: Path, given: dict[str, Any]) -> None:
     found = stack(world, **given)
-    assert names(found) == ["database", "prefect", "worker", "api"]
+    assert "mail" not in names(found)
     assert "SMTP_HOST" not in found.environment
-    assert [port.setting for port in found.ports] == ["COMMS_PREFECT_PORT", "COMMS_API_PORT"]
+    assert [port.setting for port in found.ports] == ["COMMS_PREFECT_PORT", "COMMS_API_PORT", "COMMS_KAFKA_PORT"]
+
+
+def test_brokers_that_are_named_are_used_and_none_started(world: Path) -> None:
+    found = stack(world, kafka_bootstrap_servers="one.local:9092, two.local:9092")
+    assert names(found)[-2:] == ["relay", "launcher"]
+    assert "kafka" not in names(found)
+    assert found.environment["KAFKA_BOOTSTRAP_SERVERS"] == found.addresses["kafka"] == "one.local:9092,two.local:9092"
+    assert "COMMS_KAFKA_SESSION_TIMEOUT_MS" not in found.environment
+    assert "COMMS_KAFKA_PORT" not in [port.setting for port in found.ports]
+
+
+def test_the_embedded_broker_is_told_to_every_part_with_timeouts_that_suit_it(world: Path) -> None:
+    found = stack(world, kafka_port=9094, kafka_security_protocol="SSL")
+    assert found.environment["KAFKA_BOOTSTRAP_SERVERS"] == found.addresses["kafka"] == "127.0.0.1:9094"
+    assert found.environment["KAFKA_SECURITY_PROTOCOL"] == "PLAINTEXT"
+    assert found.environment["COMMS_KAFKA_SESSION_TIMEOUT_MS"] == "2000"
+    assert "COMMS_KAFKA_SESSION_TIMEOUT_MS" not in stack(world, kafka_session_timeout_ms=9000).environment
+    needs = {part.name: set(part.needs) for part in found.parts}
+    assert needs["relay"] == needs["launcher"] == {"database", "kafka"}
+
+
+def test_set_but_empty_there_is_no_kafka_and_that_is_said(world: Path) -> None:
+    found = stack(world, kafka_bootstrap_servers="")
+    assert not {"kafka", "relay", "launcher"} & set(names(found))
+    assert found.addresses["kafka"] == "none: KAFKA_BOOTSTRAP_SERVERS is set but empty; events wait"
+
+
+def test_where_no_broker_exists_for_the_platform_there_is_no_kafka_and_that_is_said(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comms.local_stack.kafka.broker_command", lambda port: None)
+    found = stack(world)
+    assert not {"kafka", "relay", "launcher"} & set(names(found))
+    assert found.addresses["kafka"].startswith("none: no embedded broker for this platform")
+
+
+def test_events_of_production_never_go_to_a_broker_that_forgets_them(world: Path) -> None:
+    found = stack(world, environment="production")
+    assert not {"kafka", "relay", "launcher"} & set(names(found))
+    assert found.addresses["kafka"].startswith("none: KAFKA_BOOTSTRAP_SERVERS is not set")
 
 
 def test_every_child_gets_the_absolute_home_and_the_database(world: Path) -> None:
@@ -123,7 +165,8 @@ def test_a_demo_forgets_every_setting_of_the_environment_and_of_the_env_file(wor
     assert (settings.smtp_host, settings.callers, settings.prefect_api_url) == ("localhost", 1, "")
     assert settings.kafka_bootstrap_servers == ""
     found = compose(settings, sample=120)
-    assert names(found) == ["database", "prefect", "mail", "sample", "worker", "api"]
+    assert names(found) == ["database", "kafka", "prefect", "mail", "sample", "worker", "api", "relay", "launcher"]
+    assert found.addresses["kafka"] == f"127.0.0.1:{settings.kafka_port}"
     assert "real" not in str({name: found.environment[name] for name in found.environment if "SMTP" in name})
     assert found.environment["PREFECT_HOME"] == str(home / "prefect")
 
@@ -135,7 +178,7 @@ def test_a_demo_takes_other_ports_where_the_usual_ones_are_taken(world: Path, mo
     settings = enter_own_world(world)
     ports = [port.number for port in compose(settings).ports]
     assert taken not in ports
-    assert len(set(ports)) == 5
+    assert len(set(ports)) == 6
 
 
 @pytest.mark.parametrize("where", ["environment", "env file"])
