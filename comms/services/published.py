@@ -5,7 +5,7 @@ Ids, codes and times only: no field here could hold a name, an address or a text
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -120,7 +120,8 @@ class PublishedEnvelope(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     eventId: Annotated[str, Field(min_length=36, max_length=36)]
-    eventType: Code
+    eventType: Annotated[str, Field(pattern=r"^communication\.[a-z_]{1,40}$")]
     version: Literal["1.0"]
     timestamp: AwareDatetime
     producer: Literal["communication-service"]
+    payload: dict[str, Any]

@@ -216,6 +216,24 @@ def test_a_broker_that_lost_its_memory_does_not_stop_the_relay(sessions: Session
         forgetful.kill()
 
 
+def test_an_idle_relay_notices_that_the_broker_died(
+    sessions: Sessions, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comms.services.relaying.relay.QUIET", 0.0)
+    mortal = Broker()
+    mortal.start()
+    publisher = KafkaPublisher(settings_for(mortal), topic)
+    relay = Relay(sessions, publisher, topic, "relay")
+    try:
+        write(sessions, keys=1, each=1)
+        assert [relay.round().standing for _ in range(3)] == ["active"] * 3
+        mortal.kill()
+        assert relay.round().standing == "away"
+    finally:
+        publisher.close()
+        mortal.kill()
+
+
 def test_asking_a_broker_that_is_not_there_says_so(topic: str) -> None:
     with pytest.raises(BrokerAway):
         KafkaPublisher(settings_for(Broker()), topic).check()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import (
     InvalidRecordError,
     InvalidTimestampError,
@@ -16,17 +18,20 @@ from kafka.errors import (
 
 from comms.config.kafka import KafkaSettings
 from comms.gateways.kafka.connecting import client_options, code_of
+from comms.gateways.kafka.tail import read_tail
 from comms.ports import BrokerAway, Message, Publication, Receipt
 
 BLOCK_MS = 3_000
+"""So long a wave is handed to the library, and so long one answer is waited for."""
+
 DELIVERY_MS = 6_000
 """So long the library itself tries again; after it the producer is made anew."""
 
+LONGEST = (BLOCK_MS + DELIVERY_MS) / 1000 + 1.0
+"""Seconds that `publish` takes at most, once it was connected."""
+
 LARGEST = 1_000_000
 """Bytes of one message; brokers refuse 1,048,588 with all that belongs to it."""
-
-TAIL = 5_000
-"""Messages of each partition that are read where nobody noted how far we had come."""
 
 OF_THE_MESSAGE = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidRecordError, InvalidTimestampError)
 """Refusals that another message would not meet; anything else is the channel's."""
@@ -42,23 +47,30 @@ class KafkaPublisher:
     def publish(self, messages: Sequence[Message]) -> Publication:
         """Write all and wait for every acknowledgement; BrokerAway where nothing was written."""
         producer = self._connected()
-        futures, receipts, fault = [], [], None
-        for message in messages:
-            if len(message.value) > LARGEST:
-                receipts.append(Receipt(message.row, refused="too_large"))
-                continue
-            try:
-                futures.append((message.row, producer.send(self._topic, message.value, message.key.encode())))
-            except KafkaError as error:
-                fault = code_of(error)
-                break
-        fault = self._flush(producer) or fault
+        receipts = [Receipt(message.row, refused="too_large") for message in messages if _too_large(message)]
+        futures, fault = self._hand_over(producer, [message for message in messages if not _too_large(message)])
+        fault = _flush(producer) or fault
         settled = [_settled(row, future) for row, future in futures]
         receipts += [receipt for receipt in settled if isinstance(receipt, Receipt)]
         interrupted = fault or next((code for code in settled if isinstance(code, str)), None)
         if interrupted:
             self.close()
         return Publication(tuple(receipts), interrupted)
+
+    def _hand_over(
+        self, producer: KafkaProducer, messages: Sequence[Message]
+    ) -> tuple[list[tuple[int, Any]], str | None]:
+        """Give the library what it takes in the time; the rest comes with the next wave."""
+        futures: list[tuple[int, Any]] = []
+        until = time.monotonic() + BLOCK_MS / 1000
+        for message in messages:
+            if time.monotonic() > until:
+                break
+            try:
+                futures.append((message.row, producer.send(self._topic, message.value, message.key.encode())))
+            except KafkaError as error:
+                return futures, code_of(error)
+        return futures, None
 
     def _connected(self) -> KafkaProducer:
         if self._producer is None:
@@ -78,58 +90,58 @@ class KafkaPublisher:
                 raise BrokerAway(code_of(error)) from None
         return self._producer
 
-    @staticmethod
-    def _flush(producer: KafkaProducer) -> str | None:
-        try:
-            producer.flush(timeout=DELIVERY_MS / 1000 + 2)
-        except KafkaError as error:
-            return code_of(error)
-        return None
-
     def check(self) -> None:
         """Ask for the topic's partitions; BrokerAway where nobody answers."""
-        producer = self._connected()
-        try:
-            producer.partitions_for(self._topic)
-        except KafkaError as error:
-            self.close()
-            raise BrokerAway(code_of(error)) from None
+        with self._reader() as consumer:  # the producer would answer from memory
+            consumer.partitions_for_topic(self._topic)
 
     def read_since(self, offsets: Mapping[int, int]) -> tuple[list[bytes], dict[int, int]]:
-        """Read what stands on the topic from these offsets on (or its last thousands), and where it ends now."""
+        """Read what stands on the topic from these offsets on (or its last thousands), and where it ends now.
+
+        Connects for `publish` besides.
+        """
+        producer = self._connected()
+        with self._reader() as consumer:
+            producer.partitions_for(self._topic)
+            return read_tail(consumer, self._topic, offsets)
+
+    @contextmanager
+    def _reader(self) -> Iterator[KafkaConsumer]:
+        """A consumer of no group, for a moment; whatever it cannot do is the broker's absence."""
         consumer = None
         try:
-            consumer = KafkaConsumer(
-                **client_options(self._settings), enable_auto_commit=False, request_timeout_ms=DELIVERY_MS
-            )
-            return self._read(consumer, offsets)
+            options = client_options(self._settings)
+            consumer = KafkaConsumer(**options, enable_auto_commit=False, request_timeout_ms=DELIVERY_MS)
+            yield consumer
         except (KafkaError, OSError) as error:
+            self.close()
             raise BrokerAway(code_of(error)) from None
         finally:
             if consumer is not None:
-                consumer.close()
-
-    def _read(self, consumer: KafkaConsumer, offsets: Mapping[int, int]) -> tuple[list[bytes], dict[int, int]]:
-        partitions = [
-            TopicPartition(self._topic, number) for number in consumer.partitions_for_topic(self._topic) or ()
-        ]
-        if not partitions:
-            return [], {}
-        consumer.assign(partitions)
-        first, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
-        for at in partitions:
-            consumer.seek(at, min(end[at], max(first[at], offsets.get(at.partition, end[at] - TAIL))))
-        found: list[bytes] = []
-        while any(consumer.position(at) < end[at] for at in partitions):
-            for records in consumer.poll(timeout_ms=BLOCK_MS).values():
-                found += [record.value for record in records if record.value is not None]
-        return found, {at.partition: end[at] for at in partitions}
+                consumer.close(timeout_ms=BLOCK_MS)
 
     def close(self) -> None:
-        """Forget the connection; never raises."""
+        """Forget the connection and what is still unanswered; never raises."""
         producer, self._producer = self._producer, None
-        if producer is not None:
+        if producer is None:
+            return
+        try:
             producer.close(timeout=0)
+        except KafkaError:  # it still waits for answers, and would go on delivering from its thread
+            producer._sender.force_close()
+            producer._sender.wakeup()
+
+
+def _too_large(message: Message) -> bool:
+    return len(message.value) > LARGEST
+
+
+def _flush(producer: KafkaProducer) -> str | None:
+    try:
+        producer.flush(timeout=DELIVERY_MS / 1000 + 1.0)
+    except KafkaError as error:
+        return code_of(error)
+    return None
 
 
 def _settled(row: int, future: Any) -> Receipt | str:

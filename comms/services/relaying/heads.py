@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from comms.ports import Message, Receipt
+from comms.ports import Message, Publication, Receipt
 from comms.services.relaying.envelope import envelope
 from comms.store.engines import insert_for
 from comms.store.models import OutboxEvent, TopicMark
@@ -49,16 +49,20 @@ def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
     ]
 
 
-def settle(session: Session, topic: str, receipts: Sequence[Receipt], now: datetime) -> None:
+def settle(session: Session, topic: str, done: Publication, now: datetime) -> None:
     """Mark what is acknowledged, remember how far the topic is known, and let what was refused wait or be parked."""
-    published = [receipt.row for receipt in receipts if receipt.refused is None]
-    mark_published(session, published, now)
+    mark_published(session, [receipt.row for receipt in done.receipts if receipt.refused is None], now)
+    if done.interrupted is None:  # else something may stand there that nobody told us of
+        note_ends(session, topic, _ends(done.receipts))
+    _note_refusals(session, [receipt for receipt in done.receipts if receipt.refused is not None], now)
+
+
+def _ends(receipts: Iterable[Receipt]) -> dict[int, int]:
     ends: dict[int, int] = {}
     for receipt in receipts:
         if receipt.partition is not None and receipt.offset >= 0:
             ends[receipt.partition] = max(ends.get(receipt.partition, 0), receipt.offset + 1)
-    note_ends(session, topic, ends)
-    _note_refusals(session, [receipt for receipt in receipts if receipt.refused is not None], now)
+    return ends
 
 
 def mark_published(session: Session, rows: Collection[int], now: datetime) -> None:
