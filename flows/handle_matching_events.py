@@ -9,6 +9,7 @@ from comms.bootstrap.jobs import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.parameters import EventLimit
 from flows.steps import EACH_TIME, ONCE, begin, in_thread, noted, send_in_thread, show
+from flows.sync_platform import tell_platform
 
 
 @flow(
@@ -27,6 +28,8 @@ async def handle_matching_events(limit: EventLimit = 10_000) -> Step:
         applied = await apply(limit)
         facts = await ask_for_facts(run, applied)
         written = await write_at_once(run, applied, facts)
+        if written["emails"]:
+            await tell_platform(run, written)
         counts |= opening(run) | applied | {"facts": facts, "written": written}
         await show(counts)
     return counts
