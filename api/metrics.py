@@ -73,6 +73,8 @@ class FigureCollector(Collector):
         yield _by("state", "comms_outbox_events", "Events not published yet, or given up.", events)
         lag = given.outbox.oldest_seconds
         yield _one("comms_outbox_oldest_seconds", "Age of the oldest unpublished event; 0 without any.", lag)
+        yield _one("comms_inbox_events", "Events of the platform that are not applied yet.", given.inbox)
+        yield _one("comms_dead_letters", "Messages of the platform that could not be used.", given.dead_letters)
 
     def _jobs(self) -> Iterator[Metric]:
         runs = self._figures.jobs

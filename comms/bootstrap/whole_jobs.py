@@ -63,6 +63,7 @@ def run_handle_events(*, limit: int, stop: threading.Event | None = None) -> Ste
         written = events.write_at_once(run, applied["new_request_ids"])
         if written["emails"]:
             written["sending"] = jobs.send(run, written["emails"], stop)
+            platform.tell_platform(run)
         counts |= opening(run) | applied | {"facts": facts, "written": written}
     return counts
 

@@ -11,9 +11,17 @@ from sqlalchemy.orm import Session
 
 from comms.rules.states import EmailStatus, PhoneCallStatus
 from comms.services.heartbeats import Beat, last_beats
-from comms.services.job_runs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, LastRun, last_runs
+from comms.services.job_runs import (
+    DAILY_BATCH,
+    FOLLOW_UPS,
+    HANDLE_EVENTS,
+    RELAY_EVENTS,
+    SEND_QUEUE,
+    LastRun,
+    last_runs,
+)
 from comms.services.pause import sending_paused
-from comms.store.models import Email, OutboxEvent, PhoneCall, PlanDecision, StaffItem
+from comms.store.models import DeadLetter, Email, InboxEvent, OutboxEvent, PhoneCall, PlanDecision, StaffItem
 from comms.store.staff import REASONS
 
 WAITING = (EmailStatus.DRAFT, EmailStatus.QUEUED, EmailStatus.SENDING, EmailStatus.IN_DOUBT)
@@ -40,6 +48,10 @@ class Figures:
     """scheduled and overdue: the day's end will find the latter without a note."""
     outbox: Heap
     outbox_parked: int
+    inbox: int
+    """Events of the platform that are not applied yet, those that wait for another included."""
+    dead_letters: int
+    """Messages that could not be used and were not replayed."""
     staff_items: dict[str, int]
     """Reason to open items."""
     paused: bool
@@ -48,15 +60,18 @@ class Figures:
 
 
 def read_figures(session: Session, now: datetime) -> Figures:
-    """Count in ten queries, however much there is."""
-    jobs = last_runs(session, (DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS))
+    """Count in eleven queries, however much there is."""
+    jobs = last_runs(session, (DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS, RELAY_EVENTS, HANDLE_EVENTS))
     outbox, parked = _outbox(session, now)
+    inbox, dead = _inbox(session)
     return Figures(
         emails=_emails(session, now),
         refused=_refused(session, jobs.get(DAILY_BATCH)),
         calls=_calls(session, now),
         outbox=outbox,
         outbox_parked=parked,
+        inbox=inbox,
+        dead_letters=dead,
         staff_items=_staff_items(session, now),
         paused=sending_paused(session),
         jobs=jobs,
@@ -97,6 +112,14 @@ def _outbox(session: Session, now: datetime) -> tuple[Heap, int]:
     count, oldest = session.execute(select(func.count(), func.min(OutboxEvent.created_at)).where(*unpublished)).one()
     parked = select(func.count()).where(OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_not(None))
     return _heap(count, oldest, now), session.scalar(parked) or 0
+
+
+def _inbox(session: Session) -> tuple[int, int]:
+    dead = select(func.count(DeadLetter.id)).where(DeadLetter.replayed_at.is_(None)).scalar_subquery()
+    waiting, letters = session.execute(
+        select(func.count(InboxEvent.id), dead).where(InboxEvent.handled_at.is_(None))
+    ).one()
+    return waiting, letters
 
 
 def _staff_items(session: Session, now: datetime) -> dict[str, int]:

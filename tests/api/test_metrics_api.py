@@ -19,14 +19,17 @@ from comms.services import job_runs
 from comms.services.batching import plan_run
 from comms.services.figures import read_figures
 from comms.services.heartbeats import FAILING, MAIL, beat
+from comms.services.inbox import handle_events, receive
 from comms.services.pause import pause_sending
 from comms.store.engines import clock, make_engine
-from comms.store.models import Email, OutboxEvent, PhoneCall
+from comms.store.models import DeadLetter, Email, OutboxEvent, PhoneCall
 from comms.store.session import Sessions, reading, writing
 from comms.store.staff import raise_item
 from tests.api.conftest import Client
 from tests.factories import make_request, make_therapist, number
 from tests.services.email_rows import call_about, email_in
+from tests.services.messages import event as said
+from tests.services.messages import message
 
 HOUR = timedelta(hours=1)
 Numbers = dict[tuple[str, ...], float]
@@ -115,6 +118,20 @@ def test_events_that_are_not_published_lag(client: TestClient, sessions: Session
     found = scrape(client)
     assert (found["comms_outbox_events", "unpublished"], found["comms_outbox_events", "parked"]) == (2, 1)
     assert found["comms_outbox_oldest_seconds",] == pytest.approx(7200, abs=60)
+
+
+def test_events_of_the_platform_are_counted_until_they_are_applied_and_dead_letters_until_they_are_replayed(
+    client: TestClient, sessions: Sessions
+) -> None:
+    with writing(sessions) as session:
+        receive(session, [said("patient.created", patient_id=number()), message(b"{"), message(None)], clock(session))
+    found = scrape(client)
+    assert (found["comms_inbox_events",], found["comms_dead_letters",]) == (1, 2)
+    handle_events(sessions)
+    with writing(sessions) as session:
+        session.execute(update(DeadLetter).values(replayed_at=clock(session)))
+    found = scrape(client)
+    assert (found["comms_inbox_events",], found["comms_dead_letters",]) == (0, 0)
 
 
 def test_what_needs_a_person_the_switch_the_jobs_and_the_relay_are_told(client: TestClient, sessions: Sessions) -> None:
