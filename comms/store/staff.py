@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -125,12 +125,20 @@ def audit(
     **details: Any,
 ) -> None:
     """Record who did what to which row; `details` are ids, codes, and the reason a person gave."""
-    row = {
-        "at": now,
-        "actor": actor,
-        "action": action,
-        "subject_type": subject_type,
-        "subject_id": subject_id,
-        "details": details or None,
-    }
-    session.execute(insert(AuditEntry), [row])
+    audit_each(session, actor, action, subject_type, [subject_id], now, **details)
+
+
+def audit_each(
+    session: Session,
+    actor: str,
+    action: str,
+    subject_type: str,
+    subject_ids: Iterable[int | None],
+    now: datetime,
+    **details: Any,
+) -> None:
+    """Record that the same was done to several rows."""
+    done = {"at": now, "actor": actor, "action": action, "subject_type": subject_type, "details": details or None}
+    rows = [done | {"subject_id": id_} for id_ in subject_ids]
+    if rows:
+        session.execute(insert(AuditEntry), rows)

@@ -12,7 +12,7 @@ from comms.errors import Conflict
 from comms.ports import IncomingMessage
 from comms.services import inbox
 from comms.services.inbox import applying, handle_events, list_dead_letters, receive, replay_dead_letter
-from comms.services.inbox.handling import TRIES
+from comms.services.inbox.outcomes import TRIES
 from comms.store import leases
 from comms.store.models import (
     DeadLetter,
@@ -243,14 +243,14 @@ def test_a_handler_that_fails_five_times_for_one_reason_is_a_dead_letter(
     def fail(*_: object) -> bool:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("comms.services.inbox.handling.apply_event", fail)
+    monkeypatch.setattr("comms.services.inbox.handling.apply_events", fail)
     take_in(sessions, event("match.created", **match))
     for _ in range(TRIES - 1):
         assert handle_events(sessions).failed == 1
         with writing(sessions) as session:
             session.execute(update(InboxEvent).values(next_attempt_at=None))
     assert handle_events(sessions).dead == 1
-    monkeypatch.setattr("comms.services.inbox.handling.apply_event", applying.apply_event)
+    monkeypatch.setattr("comms.services.inbox.handling.apply_events", applying.apply_events)
     with writing(sessions) as session:
         [letter] = list_dead_letters(session)
         assert letter.reason == "ZeroDivisionError"

@@ -1,9 +1,12 @@
-"""What each event does, in the caller's transaction: facts go the road of the import, ends that of withdrawals."""
+"""What events do, in the caller's transaction: facts go the road of the import, ends that of withdrawals.
+
+All functions take events of one type about different subjects, and return the ids of the subjects that changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,22 +14,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from comms.rules.states import OPEN_REQUEST, TherapistStatus
-from comms.services.inbox.shapes import (
-    PAYLOADS,
-    MatchCreated,
-    MatchStatusChanged,
-    PatientDeleted,
-    PatientFacts,
-    TherapistFacts,
-)
-from comms.services.intake import Kind, Record, import_record
-from comms.services.intake.records import ImportReport
-from comms.services.intake.stubs import keep_patient_stub, keep_therapist_stub
+from comms.services.inbox.told import Told
+from comms.services.intake import Kind, Record, import_together
+from comms.services.intake.stubs import keep_stubs
 from comms.services.reopening import reopen_requests
 from comms.services.stopping import stop_contacting
 from comms.services.withdrawals import withdraw_requests
 from comms.store.models import Patient, PlacementRequest, Therapist
-from comms.store.staff import audit
+from comms.store.staff import audit_each
 
 ACTOR = "platform"
 PATIENT_DELETED = "patient_deleted"
@@ -34,115 +29,111 @@ PATIENT_DELETED = "patient_deleted"
 _HARMLESS = frozenset({"name_missing", "patient_deleted", "patient_changed", "therapist_changed"})
 """Refusals that say nothing against the event: too little is known yet, or an older word stands."""
 
-
-@dataclass(frozen=True)
-class Facts:
-    """One stored event, and what is known of newer ones about the same subject."""
-
-    event_type: str
-    payload: dict[str, Any]
-    newer_status: bool
-    """A newer event about its status was applied before: what this one says of the status is out of date."""
+Group = Sequence[Told]
 
 
 class Unusable(Exception):
-    """What the event says cannot be taken over; `fault` is a code of `services.intake.reasons`."""
+    """What these events say cannot be taken over; `faults` has codes of `services.intake.reasons` by subject."""
 
-    def __init__(self, fault: str) -> None:
-        super().__init__(fault)
-        self.fault = fault
-
-
-def apply_event(session: Session, event: Facts, now: datetime) -> bool:
-    """Do what the event says; False where nothing had to change. Raises Unusable."""
-    payload = PAYLOADS[event.event_type].model_validate(event.payload)
-    return _EFFECTS[event.event_type](session, payload, event, now)
+    def __init__(self, faults: Mapping[int, str]) -> None:
+        super().__init__(", ".join(sorted(set(faults.values()))))
+        self.faults = faults
 
 
-def _match_created(session: Session, match: MatchCreated, event: Facts, now: datetime) -> bool:
-    """A pending request; whoever it names and nobody knows is kept as a stub until the facts come."""
-    known = {"id": match.match_id, "patient_id": match.patient_id, "therapist_id": match.therapist_id}
-    given = {name: value for name, value in match.match_data.items() if name not in ("status", "id", "match_id")}
-    return _bring_in(session, Kind.PLACEMENT_REQUESTS, given | known, now)
+def apply_events(session: Session, events: Group, now: datetime) -> Collection[int]:
+    """Do what they say. Raises Unusable, and then nothing of it may be committed."""
+    return _EFFECTS[events[0].event_type](session, events, now)
 
 
-def _match_status(session: Session, match: MatchStatusChanged, event: Facts, now: datetime) -> bool:
-    if match.new_status == "in_bearbeitung":
-        return False  # that is what we ourselves say there
-    if match.new_status == "offen":
-        opened = reopen_requests(session, [match.match_id], now)
-        if opened:
-            audit(session, ACTOR, "request.reopen", "placement_request", match.match_id, now)
-        return bool(opened)
-    return _bring_in(session, Kind.PLACEMENT_REQUESTS, {"id": match.match_id, "status": match.new_status}, now)
+def _matches_created(session: Session, events: Group, now: datetime) -> Collection[int]:
+    """Pending requests; whoever they name and nobody knows is kept as a stub until the facts come."""
+    news = [event for event in events if not event.out_of_date]
+    return _bring_in(session, Kind.PLACEMENT_REQUESTS, {event.id: _request(event.payload) for event in news}, now)
 
 
-def _therapist_facts(session: Session, therapist: TherapistFacts, event: Facts, now: datetime) -> bool:
-    facts = dict(therapist.therapist_data)
-    if event.newer_status:
-        facts.pop("status", None)
-    new = keep_therapist_stub(session, therapist.therapist_id, now)
-    return _bring_in(session, Kind.THERAPISTS, facts | {"id": therapist.therapist_id}, now) or new
+def _request(payload: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in payload["match_data"].items() if name not in ("status", "id", "match_id")}
+    return given | {"patient_id": payload["patient_id"], "therapist_id": payload["therapist_id"]}
 
 
-def _therapist_blocked(session: Session, therapist: TherapistFacts, event: Facts, now: datetime) -> bool:
+def _match_statuses(session: Session, events: Group, now: datetime) -> Collection[int]:
+    """`in_bearbeitung` changes nothing: that is what we ourselves say there."""
+    told = defaultdict(list)
+    for event in events:
+        if not event.out_of_date:
+            told[event.payload["new_status"]].append(event.id)
+    opened = reopen_requests(session, told["offen"], now) if told["offen"] else []
+    audit_each(session, ACTOR, "request.reopen", "placement_request", opened, now)
+    closing = {id_: {"status": status} for status in ("abgelehnt", "angenommen") for id_ in told[status]}
+    return {*opened, *_bring_in(session, Kind.PLACEMENT_REQUESTS, closing, now)}
+
+
+def _therapist_facts(session: Session, events: Group, now: datetime) -> Collection[int]:
+    new = keep_stubs(session, Kind.THERAPISTS, _ids(events), now)
+    return {*new, *_bring_in(session, Kind.THERAPISTS, {event.id: event.facts for event in events}, now)}
+
+
+def _therapists_blocked(session: Session, events: Group, now: datetime) -> Collection[int]:
     """Blocked at once, also where nothing else is known; waiting emails and calls are canceled."""
-    id_ = therapist.therapist_id
-    keep_therapist_stub(session, id_, now)
-    stopped = stop_contacting(session, [id_], now, TherapistStatus.BLOCKED.value)
-    changed = _stand(session, id_, TherapistStatus.BLOCKED, now)
-    return _other_facts(session, therapist, now) or changed or bool(stopped.emails or stopped.calls)
+    keep_stubs(session, Kind.THERAPISTS, _ids(events), now)
+    blocked = [event.id for event in events if event.stands]
+    stop_contacting(session, blocked, now, TherapistStatus.BLOCKED.value)
+    changed = _stand(session, blocked, TherapistStatus.BLOCKED, now)
+    return {*changed, *_other_facts(session, events, now)}
 
 
-def _therapist_unblocked(session: Session, therapist: TherapistFacts, event: Facts, now: datetime) -> bool:
-    keep_therapist_stub(session, therapist.therapist_id, now)
-    changed = _stand(session, therapist.therapist_id, TherapistStatus.ACTIVE, now)
-    return _other_facts(session, therapist, now) or changed
+def _therapists_unblocked(session: Session, events: Group, now: datetime) -> Collection[int]:
+    keep_stubs(session, Kind.THERAPISTS, _ids(events), now)
+    changed = _stand(session, [event.id for event in events if event.stands], TherapistStatus.ACTIVE, now)
+    return {*changed, *_other_facts(session, events, now)}
 
 
-def _stand(session: Session, therapist_id: int, status: TherapistStatus, now: datetime) -> bool:
-    other = update(Therapist).where(Therapist.id == therapist_id, Therapist.status != status)
-    changed = session.scalar(
+def _stand(session: Session, ids: Collection[int], status: TherapistStatus, now: datetime) -> Sequence[int]:
+    other = update(Therapist).where(Therapist.id.in_(sorted(ids)), Therapist.status != status)
+    changed = session.scalars(
         other.values(status=status, updated_at=now, version=Therapist.version + 1)
         .returning(Therapist.id)
         .execution_options(synchronize_session=False)
-    )
-    if changed is None:
-        return False
-    audit(session, ACTOR, f"therapist.{status.value}", "therapist", therapist_id, now)
-    return True
+    ).all()
+    audit_each(session, ACTOR, f"therapist.{status.value}", "therapist", changed, now)
+    return changed
 
 
-def _other_facts(session: Session, therapist: TherapistFacts, now: datetime) -> bool:
-    facts = {name: value for name, value in therapist.therapist_data.items() if name != "status"}
-    return bool(facts) and _bring_in(session, Kind.THERAPISTS, facts | {"id": therapist.therapist_id}, now)
+def _other_facts(session: Session, events: Group, now: datetime) -> Collection[int]:
+    """What stands beside the status; one that was decided by a later event comes with the facts."""
+    facts = {event.id: event.facts for event in events}
+    for event in events:
+        if event.stands:
+            del facts[event.id]["status"]
+    return _bring_in(session, Kind.THERAPISTS, {id_: given for id_, given in facts.items() if given}, now)
 
 
-def _patient_facts(session: Session, patient: PatientFacts, event: Facts, now: datetime) -> bool:
-    if not patient.patient_data:
-        return keep_patient_stub(session, patient.patient_id, now)
-    return _bring_in(session, Kind.PATIENTS, patient.patient_data | {"id": patient.patient_id}, now)
+def _patient_facts(session: Session, events: Group, now: datetime) -> Collection[int]:
+    new = keep_stubs(session, Kind.PATIENTS, _ids(events), now)
+    facts = {event.id: event.facts for event in events if event.facts}
+    return {*new, *_bring_in(session, Kind.PATIENTS, facts, now)}
 
 
-def _patient_deleted(session: Session, patient: PatientDeleted, event: Facts, now: datetime) -> bool:
-    """Withdraw the patient's requests everywhere and clear the facts; the ids stay."""
-    id_ = patient.patient_id
-    keep_patient_stub(session, id_, now)
-    session.execute(select(Patient.id).where(Patient.id == id_).with_for_update(key_share=True)).all()
+def _patients_deleted(session: Session, events: Group, now: datetime) -> Collection[int]:
+    """Withdraw the patients' requests everywhere and clear the facts; the ids stay."""
+    ids = _ids(events)
+    keep_stubs(session, Kind.PATIENTS, ids, now)
+    session.execute(
+        select(Patient.id).where(Patient.id.in_(ids)).order_by(Patient.id).with_for_update(key_share=True)
+    ).all()
     theirs = select(PlacementRequest.id).where(
-        PlacementRequest.patient_id == id_, PlacementRequest.status.in_(OPEN_REQUEST)
+        PlacementRequest.patient_id.in_(ids), PlacementRequest.status.in_(OPEN_REQUEST)
     )
     withdraw_requests(session, session.scalars(theirs).all(), now, PATIENT_DELETED)
-    standing = update(Patient).where(Patient.id == id_, Patient.deleted_at.is_(None))
+    standing = update(Patient).where(Patient.id.in_(ids), Patient.deleted_at.is_(None))
     cleared: dict[str, Any] = dict.fromkeys(_FACTS)
-    deleted = session.scalar(
+    deleted = session.scalars(
         standing.values(**cleared, deleted_at=now, updated_at=now, version=Patient.version + 1)
         .returning(Patient.id)
         .execution_options(synchronize_session=False)
-    )
-    if deleted is not None:
-        audit(session, ACTOR, "patient.delete", "patient", id_, now)
-    return deleted is not None
+    ).all()
+    audit_each(session, ACTOR, "patient.delete", "patient", deleted, now)
+    return deleted
 
 
 _FACTS = (
@@ -150,27 +141,28 @@ _FACTS = (
     "availability_faults", "open_to_group_therapy", "earlier_therapy", "last_session_on",
 )  # fmt: skip
 
-_EFFECTS: Mapping[str, Callable[[Session, Any, Facts, datetime], bool]] = {
-    "match.created": _match_created,
-    "match.status_changed": _match_status,
+_EFFECTS: Mapping[str, Callable[[Session, Group, datetime], Collection[int]]] = {
+    "match.created": _matches_created,
+    "match.status_changed": _match_statuses,
     "therapist.created": _therapist_facts,
     "therapist.updated": _therapist_facts,
-    "therapist.blocked": _therapist_blocked,
-    "therapist.unblocked": _therapist_unblocked,
+    "therapist.blocked": _therapists_blocked,
+    "therapist.unblocked": _therapists_unblocked,
     "patient.created": _patient_facts,
     "patient.updated": _patient_facts,
-    "patient.deleted": _patient_deleted,
+    "patient.deleted": _patients_deleted,
 }
 
 
-def _bring_in(session: Session, kind: Kind, fields: Mapping[str, Any], now: datetime) -> bool:
-    report = import_record(session, Record(kind, "event", dict(fields)), now, actor=ACTOR)
-    _require_taken(report)
-    counts = report.counts_of(kind)
-    return bool(counts.created or counts.updated or report.effects.total())
+def _ids(events: Iterable[Told]) -> list[int]:
+    return sorted(event.id for event in events)
 
 
-def _require_taken(report: ImportReport) -> None:
-    refused = [note.reason for note in report.refusals if note.reason not in _HARMLESS]
-    if refused:
-        raise Unusable(refused[0])
+def _bring_in(session: Session, kind: Kind, facts: Mapping[int, Mapping[str, Any]], now: datetime) -> Collection[int]:
+    """Bring facts in by id; a fault of one is told by its id, and then nothing of all this is committed."""
+    records = [Record(kind, str(id_), {**given, "id": id_}) for id_, given in facts.items()]
+    taken = import_together(session, records, now, actor=ACTOR)
+    faults = {int(note.place): note.reason for note in taken.report.refusals if note.reason not in _HARMLESS}
+    if faults:
+        raise Unusable(faults)
+    return taken.changed

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from comms.errors import Temporary
 from comms.ports import BrokerAway, EventSource
 from comms.services.heartbeats import FAILING, KAFKA, OK, beat
-from comms.services.inbox.handling import is_due, is_lost
+from comms.services.inbox.order import is_due, is_lost
 from comms.services.inbox.receiving import Received, receive
 from comms.store.engines import clock
 from comms.store.models import InboxEvent

@@ -84,6 +84,8 @@ def _merged(subject: Subject, chunk: Chunk, rows: Sequence[Row], before: dict[in
 
 def _count(chunk: Chunk, change: Change) -> None:
     chunk.warnings += change.row.warnings
+    if change.before is None or change.fields or change.row.id in chunk.moved:
+        chunk.changed.add(change.row.id)
     if change.before is None:
         chunk.counts.created += 1
     elif change.fields or change.row.id in chunk.moved:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from comms.rules.policy import BERLIN
 from comms.rules.states import RequestStatus
 from comms.services.intake.chunks import bring_in, foresee_chunk, import_chunk
-from comms.services.intake.records import ImportReport, Kind, Note, Record
+from comms.services.intake.records import ImportReport, Kind, Note, Record, Taken
 from comms.services.intake.rows import Row, RowRefused, read_row, unknown_fields
 from comms.services.intake.subjects import Chunk
 from comms.store.session import Sessions
@@ -41,12 +41,18 @@ def import_records(
 
 def import_record(session: Session, record: Record, now: datetime, *, actor: str) -> ImportReport:
     """Bring one record in, in the caller's transaction, by the same rules."""
-    report = ImportReport()
-    for kind, rows in _read([record], now.astimezone(BERLIN).date(), report).items():
-        chunk = Chunk(kind, rows, now, actor)
+    return import_together(session, [record], now, actor=actor).report
+
+
+def import_together(session: Session, records: Sequence[Record], now: datetime, *, actor: str) -> Taken:
+    """Bring some records of one kind in, each id once, in the caller's transaction, by the same rules."""
+    report, changed = ImportReport(), set[int]()
+    for kind, rows in _read(records, now.astimezone(BERLIN).date(), report).items():
+        chunk = Chunk(kind, _in_order(rows), now, actor)
         bring_in(session, chunk)
         _take_in(report, chunk)
-    return report
+        changed |= chunk.changed
+    return Taken(report, changed)
 
 
 def _read(records: Iterable[Record], today: date, report: ImportReport) -> dict[Kind, list[Row]]:

@@ -99,6 +99,14 @@ class ImportReport:
         return total(self.counts.values(), "refused")
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The report of records that went in together, and the ids of those that were new or said something new."""
+
+    report: ImportReport
+    changed: set[int]
+
+
 def total(counts: Iterable[Counts], column: str) -> int:
     """Sum one column over several kinds."""
     return sum(getattr(count, column) for count in counts)

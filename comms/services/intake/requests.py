@@ -37,7 +37,7 @@ class Requests(Subject):
     def make_way(self, session: Session, chunk: Chunk, before: dict[int, Columns]) -> None:
         """Make stubs of those who are not known yet, and move the requests whose status is another now."""
         for kind, named in _named(chunk.rows, before).items():
-            chunk.stubs[kind.value] += snapshots.create_stubs(session, kind, named, chunk.now)
+            chunk.stubs[kind.value] += len(snapshots.create_stubs(session, kind, named, chunk.now))
         self.deleted = _deleted(session, chunk.rows, lock=True)
         rows = self._standing(chunk.rows, before)
         if misnamed := _misnamed(rows, before):

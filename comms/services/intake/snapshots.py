@@ -55,10 +55,10 @@ def create(session: Session, kind: Kind, rows: Sequence[Columns]) -> set[int]:
     return set(session.execute(new.returning(table(kind).c.id), list(rows)).scalars())
 
 
-def create_stubs(session: Session, kind: Kind, ids: Iterable[int], now: datetime) -> int:
-    """Make rows that say nothing but their id, where there is none; return how many are new."""
+def create_stubs(session: Session, kind: Kind, ids: Iterable[int], now: datetime) -> set[int]:
+    """Make rows that say nothing but their id, where there is none; return the ids that are new."""
     stub = {"facts_missing": True, "created_at": now, "updated_at": now}
-    return len(create(session, kind, [{"id": id_} | stub for id_ in sorted(ids)]))
+    return create(session, kind, [{"id": id_} | stub for id_ in sorted(ids)])
 
 
 def rewrite(session: Session, kind: Kind, rows: Sequence[Columns]) -> None:

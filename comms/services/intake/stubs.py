@@ -16,12 +16,12 @@ def keep_therapist_stub(session: Session, therapist_id: int, now: datetime) -> b
 
     Nothing is planned for it until its facts are known (`facts_missing`).
     """
-    return snapshots.create_stubs(session, Kind.THERAPISTS, [therapist_id], now) > 0
+    return bool(keep_stubs(session, Kind.THERAPISTS, [therapist_id], now))
 
 
-def keep_patient_stub(session: Session, patient_id: int, now: datetime) -> bool:
-    """Make a patient of whom only the id is known, where there is none; says whether it is new."""
-    return snapshots.create_stubs(session, Kind.PATIENTS, [patient_id], now) > 0
+def keep_stubs(session: Session, kind: Kind, ids: Collection[int], now: datetime) -> set[int]:
+    """Make therapists or patients of whom only the id is known, where there are none; return the new ids."""
+    return snapshots.create_stubs(session, kind, ids, now)
 
 
 def keep_request_stubs(session: Session, request_ids: Collection[int], therapist_id: int, now: datetime) -> set[int]:

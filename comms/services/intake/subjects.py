@@ -25,6 +25,8 @@ class Chunk:
     actor: str
     moved: set[int] = field(default_factory=set)
     """Ids of requests whose status changes besides their facts."""
+    changed: set[int] = field(default_factory=set)
+    """Ids of rows that were created or that said something new."""
     counts: Counts = field(default_factory=Counts)
     refusals: list[Note] = field(default_factory=list)
     warnings: list[Note] = field(default_factory=list)
