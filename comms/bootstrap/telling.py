@@ -55,7 +55,7 @@ _RELAY_ENDS = {
 }
 _INBOX = {
     "unchanged": "events that changed nothing",
-    "older": "events older than what is known",
+    "older": "events about which something newer was known",
     "failed": "events that failed and are tried again",
     "dead": "events given up: comms events dead-letters",
     "waiting": "statuses that wait for their request",
