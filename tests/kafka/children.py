@@ -15,7 +15,7 @@ from typing import Any
 
 from comms.bootstrap.enduring import endure
 from comms.config.kafka import KafkaSettings
-from comms.gateways.kafka import KafkaPublisher, KafkaSource
+from comms.gateways.kafka import KafkaPublisher, KafkaSource, publisher
 from comms.ports import Message, Publication
 from comms.services.inbox.launching import Launcher
 from comms.services.relaying import Relay
@@ -30,10 +30,20 @@ log = logging.getLogger("tests")
 
 
 def start_relay(
-    url: str, kafka: KafkaSettings, topic: str, *, wave: int = 500, lease: timedelta = LEASE, dies: str = ""
+    url: str,
+    kafka: KafkaSettings,
+    topic: str,
+    *,
+    wave: int = 500,
+    lease: timedelta = LEASE,
+    dies: str = "",
+    impatient: bool = False,
 ) -> BaseProcess:
-    """Start a relay; `dies` is "" or "after_ack": acknowledged by the broker, and nothing marked yet."""
-    return _start(_relay, url, kafka, topic, wave, lease, dies)
+    """Start a relay; `dies` is "" or "after_ack": acknowledged by the broker, and nothing marked yet.
+
+    An impatient one gives up what is not acknowledged within a second.
+    """
+    return _start(_relay, url, kafka, topic, wave, lease, dies, impatient)
 
 
 def start_launcher(
@@ -54,7 +64,9 @@ def _start(target: Callable[..., None], *args: Any) -> BaseProcess:
     return process
 
 
-def _relay(url: str, kafka: KafkaSettings, topic: str, wave: int, lease: timedelta, dies: str) -> None:
+def _relay(url: str, kafka: KafkaSettings, topic: str, wave: int, lease: timedelta, dies: str, impatient: bool) -> None:
+    if impatient:
+        publisher.BLOCK_MS, publisher.DELIVERY_MS = 400, 900
     made = (DyingPublisher if dies else KafkaPublisher)(kafka, topic)
     relay = Relay(_sessions(url), made, topic, f"relay-{os.getpid()}", lease)
     endure(lambda: PAUSE if (done := relay.round(wave)).idle or done.standing != "active" else 0.0, _for_ever(), log)

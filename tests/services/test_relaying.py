@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -117,6 +118,14 @@ def test_what_was_acknowledged_but_not_marked_is_found_on_the_topic_and_not_writ
     done = sweep(Relay(sessions, publisher, topic, "its successor"), 10_000)
     assert (done.recovered, done.published, unpublished(sessions)) == (300, 0, 0)
     assert len(events(kafka.servers, topic)) == 300
+
+
+def test_a_long_backlog_of_few_keys_is_no_burden(sessions: Sessions) -> None:
+    write(sessions, keys=20, each=400)
+    began = time.perf_counter()
+    with reading(sessions) as session:
+        assert len(load_heads(session, NOW, 500)) == 20
+    assert time.perf_counter() - began < 1, "each event is compared with each other one of its key"
 
 
 def test_an_event_that_is_too_large_is_parked_and_its_key_goes_on(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, exists, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import case, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from comms.ports import Message, Publication, Receipt
 from comms.services.relaying.envelope import envelope
@@ -27,14 +27,8 @@ def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
 
     Only heads: of two events with one key the second waits until the first is acknowledged or parked.
     """
-    earlier = aliased(OutboxEvent)
-    blocked = exists().where(
-        earlier.key == OutboxEvent.key,
-        earlier.id < OutboxEvent.id,
-        earlier.published_at.is_(None),
-        earlier.parked_at.is_(None),
-    )
-    due = or_(OutboxEvent.next_attempt_at.is_(None), OutboxEvent.next_attempt_at <= now)
+    waits = OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_(None)
+    first = select(func.min(OutboxEvent.id)).where(*waits).group_by(OutboxEvent.key)
     query = select(
         OutboxEvent.id,
         OutboxEvent.event_id,
@@ -42,7 +36,10 @@ def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
         OutboxEvent.key,
         OutboxEvent.created_at,
         OutboxEvent.payload,
-    ).where(OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_(None), due, ~blocked)
+    ).where(
+        OutboxEvent.id.in_(first),
+        or_(OutboxEvent.next_attempt_at.is_(None), OutboxEvent.next_attempt_at <= now),
+    )
     return [
         Message(row.id, row.key, envelope(row.event_id, row.event_type, row.created_at, row.payload))
         for row in session.execute(query.order_by(OutboxEvent.id).limit(limit))
