@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from fastapi import FastAPI
@@ -34,16 +35,14 @@ def app(engine: Engine, settings: Settings) -> FastAPI:
 @pytest.fixture
 def client_with(app: FastAPI, sessions: Sessions) -> Iterator[Client]:
     """`client_with("read", "write")`: a client whose key has these scopes; without any: a client without a key."""
-    opened: list[TestClient] = []
+    with ExitStack() as opened:
 
-    def make(*scopes: str) -> TestClient:
-        headers = {"Authorization": f"Bearer {make_key(sessions, *scopes)}"} if scopes else {}
-        opened.append(TestClient(app, raise_server_exceptions=False, headers=headers))
-        return opened[-1]
+        def make(*scopes: str) -> TestClient:
+            headers = {"Authorization": f"Bearer {make_key(sessions, *scopes)}"} if scopes else {}
+            client = TestClient(app, raise_server_exceptions=False, headers=headers)
+            return opened.enter_context(client)  # entered, it keeps one event loop: half the time of each request
 
-    yield make
-    for client in opened:
-        client.close()
+        yield make
 
 
 @pytest.fixture
