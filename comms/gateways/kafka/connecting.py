@@ -6,6 +6,9 @@ from typing import Any
 
 from comms.config.kafka import KafkaSettings
 
+BOOTSTRAP_MS = 3_000
+"""So long a first answer is waited for."""
+
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """What producers and consumers need alike."""
@@ -15,7 +18,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "security_protocol": settings.security_protocol,
         "ssl_check_hostname": True,
         "reconnect_backoff_max_ms": 1_000,  # a broker that comes back is found within a second
-        "bootstrap_timeout_ms": 3_000,
+        "bootstrap_timeout_ms": BOOTSTRAP_MS,
         "metrics_enabled": False,
     }
     if settings.ca_file:
