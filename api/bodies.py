@@ -13,6 +13,8 @@ from starlette.types import Message
 from api.problems import TooLarge, WrongMediaType
 from comms.errors import BadInput
 
+EXACT = 2**53
+"""Beyond it a float is no longer the number that was written."""
 LONGEST_BODY = 1024 * 1024
 """Bytes."""
 
@@ -82,15 +84,16 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _finite(digits: str) -> float:
+def _number(digits: str) -> float | int:
+    """A number without a fraction is an integer, however it is written: JSON Schema says so."""
     number = float(digits)
     if not isfinite(number):
         raise _unusable("holds a number without bounds")
-    return number
+    return int(number) if number.is_integer() and abs(number) <= EXACT else number
 
 
 def _no_number(_: str) -> NoReturn:
     raise _unusable("NaN and Infinity are not JSON")
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_constant=_no_number)
+_decoder = json.JSONDecoder(object_pairs_hook=_once, parse_float=_number, parse_constant=_no_number)

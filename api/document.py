@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from api.problems import Problem
 from api.routing import SECURITY
+from api.schemas.fields import BIGGEST
 
 DESCRIPTION = """
 Writes to therapists, records their answers and books calls: at most one contact a week, and a reason for everything.
@@ -50,6 +51,8 @@ def document(app: FastAPI) -> dict[str, Any]:
                 _head(operation)
                 _drop_null(operation.get("parameters", []))
         _add_problem(made["components"]["schemas"])
+        _forget_defaults(made)
+        _whole_bounds(made)
         made["components"]["securitySchemes"] = {
             SECURITY: {"type": "http", "scheme": "bearer", "description": "From `comms keys create`; shown once."}
         }
@@ -72,6 +75,26 @@ def _drop_null(parameters: list[dict[str, Any]]) -> None:
         if len(kinds) == 1:
             parameter["schema"].pop("anyOf")
             parameter["schema"] |= kinds[0]
+
+
+def _forget_defaults(made: dict[str, Any]) -> None:
+    """What a PUT does not name stays as it is: a client that is generated must not send a default for it."""
+    for path in made["paths"].values():
+        for content in path.get("put", {}).get("requestBody", {}).get("content", {}).values():
+            name = content["schema"]["$ref"].rpartition("/")[2]
+            for field in made["components"]["schemas"][name]["properties"].values():
+                field.pop("default", None)
+
+
+def _whole_bounds(part: Any) -> None:
+    """The framework writes bounds as floats, and 2**63 - 1 is none."""
+    for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _whole_bounds(value)
+    if isinstance(part, dict) and part.get("type") == "integer":
+        part |= {name: min(int(part[name]), BIGGEST) for name in _BOUNDS & part.keys()}
+
+
+_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 
 
 def _add_problem(schemas: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, ClassVar
 
@@ -14,11 +15,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 BIGGEST = 2**63 - 1
 
@@ -97,6 +100,17 @@ def _hhmm(value: time) -> str:
     return value.strftime("%H:%M")
 
 
+@dataclass(frozen=True)
+class Spelled:
+    """Says in OpenAPI which strings the validators of a type let through."""
+
+    pattern: str
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(core) | {"pattern": self.pattern}
+
+
+ONE_LINE = Spelled(r"^[^\u0000-\u0008\u000a-\u001f\u007f\u0085\u2028\u2029]*$")
 DIGITS = BeforeValidator(_digits)
 """In a path or query `1_0`, ` 7` and `7.0` are no numbers. Stands last: before bounds it takes them out of OpenAPI."""
 Id = Annotated[int, Path(ge=1, le=BIGGEST), DIGITS]
@@ -105,7 +119,7 @@ RowId = Annotated[int, Field(strict=True, ge=1, le=BIGGEST)]
 """An id in a body."""
 Flag = Annotated[bool, Field(strict=True)]
 IdFilter = Annotated[int | None, Query(ge=1, le=BIGGEST), DIGITS]
-WordFilter = Annotated[str | None, Query(max_length=320), AfterValidator(_line_or_none)]
+WordFilter = Annotated[str | None, Query(max_length=320), AfterValidator(_line_or_none), ONE_LINE]
 """One line of text to compare with."""
 FlagFilter = Annotated[bool | None, BeforeValidator(_true_or_false), Query()]
 """`true` or `false`, not 1, yes or on."""
@@ -113,7 +127,7 @@ Text = Annotated[str, StringConstraints(strict=True, max_length=100_000), AfterV
 """Several lines."""
 Note = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(_text)]
 """What a person says; several lines."""
-Line = Annotated[str, StringConstraints(strict=True, max_length=300), AfterValidator(_line)]
+Line = Annotated[str, StringConstraints(strict=True, max_length=300), AfterValidator(_line), ONE_LINE]
 """One line: no CR, LF or other line end."""
 Instant = Annotated[
     datetime,

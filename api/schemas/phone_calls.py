@@ -10,6 +10,7 @@ from fastapi import Query
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from api.schemas.emails import Override
 from api.schemas.facts import need_not_be_sent
 from api.schemas.fields import Body, Day, DayFilter, Flag, IdFilter, Instant, Line, LocalTime, Note, RowId, View
 from comms.rules.states import CallKind, Outcome, PhoneCallStatus
@@ -69,12 +70,6 @@ class PhoneCallView(View):
     placement_request_ids: list[int]
     created_at: datetime
     updated_at: datetime
-
-
-class Override(Body):
-    """Break a rest or the rule of one contact a week; needs the scope `override`, and is recorded."""
-
-    reason: Annotated[Note, Field(min_length=1)]
 
 
 class CreatePhoneCall(Body):

@@ -105,7 +105,7 @@ class PutTherapist(Facts):
     last_name: Line100 | None = None
     practice_name: Line200 | None = None
     email: Annotated[
-        Annotated[Line, StringConstraints(max_length=320), AfterValidator(says_something)] | None,
+        Annotated[Line, AfterValidator(says_something)] | None,
         Field(description="Exactly one address; a new one ends what was known of the old one."),
     ] = None
     phone: Annotated[Line50 | None, Field(description="With its extension: `030 1234567-89`, `+49 30 1234567`.")] = None

@@ -45,8 +45,7 @@ def test_every_operation_is_described(operation: Operation) -> None:
     known = {tag["name"] for tag in DOCUMENT["tags"]}
     assert set(operation.words["tags"]) <= known
     assert len(operation.words["tags"]) == 1
-    assert operation.words["summary"]
-    assert operation.words["description"].endswith(".")
+    assert len(operation.words["summary"].split()) > 2, "the first line of its docstring"
     assert all(answer["description"] for answer in operation.words["responses"].values())
 
 
