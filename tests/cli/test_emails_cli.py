@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def test_requests_without_an_outcome_are_named(comms: Comms, sessions: Sessions)
 
 
 def test_note_and_date_of_an_answer_are_kept(comms: Comms, sessions: Sessions) -> None:
-    email = stored(sessions, "sent")
+    email = stored(sessions, "sent", created_at=datetime(2026, 3, 1, 9, 0, tzinfo=UTC))
     comms("emails", "respond", email.id, "--all", "rejected", "--note", "leider nein", "--date", "2026-03-02")
     with reading(sessions) as session:
         row = fresh(session, session.get_one(Email, email.id))

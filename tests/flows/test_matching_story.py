@@ -103,6 +103,9 @@ def speak(servers: str) -> None:
         publish(servers, topic, messages)
 
 
+ENDED = ("Completed", "Failed", "Crashed", "Cancelled")
+
+
 def runs_of_the_handler() -> list[str]:
     """The states of all runs that were launched."""
     from prefect.client.orchestration import get_client
@@ -130,7 +133,7 @@ def test_a_burst_while_prefect_is_away_is_kept_then_handled_mailed_and_told(
         door.open()
 
         assert becomes_true(lambda: count(rows, InboxEvent.id, InboxEvent.handled_at.is_(None)) == 0, 90)
-        assert becomes_true(lambda: {*runs_of_the_handler()} == {"Completed"}, 30)
+        assert becomes_true(lambda: {*runs_of_the_handler()} == {"Completed"}, 90)
     assert 1 <= len(runs_of_the_handler()) <= 3
     assert count(rows, PlacementRequest.id, PlacementRequest.status == "open") == len(MATCHES)
 
@@ -184,7 +187,6 @@ def test_no_second_run_is_launched_while_one_waits_to_begin(prefect_api: str) ->
     from tests.flows.test_deploying import deploy
 
     deploy(prefect_api)
-    before = len(runs_of_the_handler())
     for key in ("one", "two", "three"):
         launch(f"{prefect_api}-{key}")
-    assert len(runs_of_the_handler()) == before + 1
+    assert len([state for state in runs_of_the_handler() if state not in ENDED]) == 1
