@@ -89,7 +89,7 @@ def _number(digits: str) -> float | int:
     number = float(digits)
     if not isfinite(number):
         raise _unusable("holds a number without bounds")
-    return int(number) if number.is_integer() and abs(number) <= EXACT else number
+    return int(number) if number.is_integer() and abs(number) < EXACT else number
 
 
 def _no_number(_: str) -> NoReturn:
