@@ -1,6 +1,8 @@
 SHELL := /bin/bash -euo pipefail
 PYTHON ?= python3
 BIN := .venv/bin
+# the files of tests lie in memory where there is room: nothing in them outlives the power
+MEMORY := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 { print "/dev/shm" }')
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PINNED := --no-deps --require-hashes -r requirements.lock
 .DEFAULT_GOAL := help
@@ -17,7 +19,7 @@ up: .venv/ready ## server, worker, mail catcher, API; your data   ARGS="--json"
 	@$(BIN)/comms up $(ARGS)
 
 test: .venv/ready ## every test, on SQLite and PostgreSQL        ARGS="-k slots"
-	@$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 17 and Maven
 	@$(BIN)/python deployments/kafka/apache_kafka.py fetch
