@@ -18,7 +18,7 @@ from kafka.errors import (
 
 from comms.config.kafka import KafkaSettings
 from comms.gateways.kafka.connecting import client_options, code_of
-from comms.gateways.kafka.tail import read_tail
+from comms.gateways.kafka.tail import TAIL, read_tail
 from comms.ports import BrokerAway, Message, Publication, Receipt
 
 BLOCK_MS = 3_000
@@ -111,7 +111,9 @@ class KafkaPublisher:
         consumer = None
         try:
             options = client_options(self._settings)
-            consumer = KafkaConsumer(**options, enable_auto_commit=False, request_timeout_ms=DELIVERY_MS)
+            consumer = KafkaConsumer(
+                **options, enable_auto_commit=False, request_timeout_ms=DELIVERY_MS, max_poll_records=TAIL
+            )
             yield consumer
         except (KafkaError, OSError) as error:
             self.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, or_, select, update
@@ -22,13 +22,18 @@ AT_ONCE = frozenset({"too_large", "MessageSizeTooLarge", "RecordListTooLarge"})
 LONGEST_WAIT = timedelta(minutes=10)
 
 
+NEAR = 4
+"""Among so many times the wave's size of the oldest events its heads are looked for first."""
+
+
 def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
     """Load the next event of each key that may be tried now, the oldest first.
 
     Only heads: of two events with one key the second waits until the first is acknowledged or parked.
     """
-    waits = OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_(None)
-    first = select(func.min(OutboxEvent.id)).where(*waits).group_by(OutboxEvent.key)
+    ids = _heads_among_the_oldest(session, now, limit)
+    if len(ids) < limit:
+        ids = _heads_of_all(session, now, limit)
     query = select(
         OutboxEvent.id,
         OutboxEvent.event_id,
@@ -36,14 +41,36 @@ def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
         OutboxEvent.key,
         OutboxEvent.created_at,
         OutboxEvent.payload,
-    ).where(
-        OutboxEvent.id.in_(first),
-        or_(OutboxEvent.next_attempt_at.is_(None), OutboxEvent.next_attempt_at <= now),
-    )
+    ).where(OutboxEvent.id.in_(ids))
     return [
         Message(row.id, row.key, envelope(row.event_id, row.event_type, row.created_at, row.payload))
-        for row in session.execute(query.order_by(OutboxEvent.id).limit(limit))
+        for row in session.execute(query.order_by(OutboxEvent.id))
     ]
+
+
+_WAITING = OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_(None)
+
+
+def _heads_among_the_oldest(session: Session, now: datetime, limit: int) -> Sequence[int]:
+    """Ids of heads: of a prefix of all events, whose heads are heads of all. However many wait, it costs the same."""
+    oldest = (
+        select(OutboxEvent.id, OutboxEvent.key, OutboxEvent.next_attempt_at)
+        .where(*_WAITING)
+        .order_by(OutboxEvent.id)
+        .limit(NEAR * limit)
+        .subquery()
+    )
+    head = func.min(oldest.c.id)
+    first_that_rests = func.min(case((oldest.c.next_attempt_at > now, oldest.c.id)))
+    query = select(head).group_by(oldest.c.key).having(head != func.coalesce(first_that_rests, 0))
+    return session.scalars(query.order_by(head).limit(limit)).all()
+
+
+def _heads_of_all(session: Session, now: datetime, limit: int) -> Sequence[int]:
+    heads = select(func.min(OutboxEvent.id)).where(*_WAITING).group_by(OutboxEvent.key)
+    due = or_(OutboxEvent.next_attempt_at.is_(None), OutboxEvent.next_attempt_at <= now)
+    query = select(OutboxEvent.id).where(OutboxEvent.id.in_(heads), due)
+    return session.scalars(query.order_by(OutboxEvent.id).limit(limit)).all()
 
 
 def settle(session: Session, topic: str, done: Publication, now: datetime) -> None:
