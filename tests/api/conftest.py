@@ -21,6 +21,19 @@ from tests.factories import number
 Client = Callable[..., TestClient]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module may say on which databases its tests run: one is enough where the services below run on both."""
+    if "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", getattr(metafunc.module, "DATABASES", ("sqlite", "postgresql")))
+
+
+@pytest.fixture
+def engine(database: str, request: pytest.FixtureRequest) -> Engine:
+    """A migrated database without a row."""
+    found: Engine = request.getfixturevalue(f"empty_{database}")
+    return found
+
+
 @pytest.fixture
 def settings() -> Settings:
     """The defaults, whatever the environment says."""

@@ -16,6 +16,8 @@ from tests.api.conftest import Client
 from tests.factories import make_patient, make_request, make_therapist
 from tests.services.email_rows import audited, call_about, email_about, email_in, event_types, request_ids, statuses
 
+DATABASES = ("sqlite",)
+
 
 @pytest.fixture
 def now(sessions: Sessions) -> datetime:

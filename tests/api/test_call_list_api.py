@@ -17,6 +17,8 @@ from tests.api.conftest import Client
 from tests.factories import NOW, WEEK
 from tests.services.calls import follow_up
 
+DATABASES = ("sqlite",)
+
 HOURS = {"tuesday": [["09:00", "12:00"], ["14:00", "15:00"]], "friday": [["08:00", "09:00"]]}
 
 

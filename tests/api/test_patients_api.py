@@ -10,6 +10,8 @@ from fastapi.testclient import TestClient
 from comms.store.session import Sessions, writing
 from tests.factories import NOW, make_patient
 
+DATABASES = ("sqlite",)
+
 URL = "/api/patients/201"
 FACTS: dict[str, Any] = {
     "birth_date": "1988-04-17",

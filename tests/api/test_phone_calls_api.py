@@ -30,6 +30,8 @@ from tests.factories import NOW, WEEK, make_email, make_request, make_therapist
 from tests.invariants import broken
 from tests.services.calls import EVERY_WEEKDAY, events, follow_up, get, key_of
 
+DATABASES = ("sqlite",)
+
 DAY = timedelta(days=1)
 
 

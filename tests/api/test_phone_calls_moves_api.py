@@ -22,6 +22,8 @@ from tests.factories import NOW
 from tests.invariants import broken
 from tests.services.calls import events, get, key_of
 
+DATABASES = ("sqlite",)
+
 DAY = timedelta(days=1)
 
 

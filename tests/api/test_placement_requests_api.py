@@ -14,6 +14,8 @@ from comms.store.session import Sessions, reading, writing
 from tests.api.conftest import Client
 from tests.factories import NOW, make_email, make_patient, make_request, make_therapist
 
+DATABASES = ("sqlite",)
+
 URL = "/api/placement-requests/301"
 PAIR = {"patient_id": 201, "therapist_id": 101}
 

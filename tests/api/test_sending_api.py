@@ -17,6 +17,8 @@ from tests.api.conftest import Client
 from tests.factories import NOW
 from tests.services.email_rows import audited, staff_items
 
+DATABASES = ("sqlite",)
+
 
 def test_a_switch_that_nobody_touched_is_open(client: TestClient) -> None:
     untouched = {"paused": False, "since": None, "by": None, "note": None, "resting_until": None}

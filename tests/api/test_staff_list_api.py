@@ -15,6 +15,8 @@ from tests.api.conftest import Client
 from tests.factories import NOW, make_therapist, number
 from tests.services.email_rows import audited, email_in, request_ids, statuses
 
+DATABASES = ("sqlite",)
+
 LONG_AGO = NOW - timedelta(days=300)
 
 

@@ -15,6 +15,8 @@ from comms.config import Settings
 from comms.services.letters.render import TEMPLATES
 from tests.api.conftest import Client
 
+DATABASES = ("sqlite",)
+
 
 def test_the_list_says_what_each_template_is_for_in_which_languages(client: TestClient) -> None:
     found = {template["name"]: template for template in client.get("/api/templates").json()}

@@ -10,6 +10,8 @@ from comms.store.session import Sessions, writing
 from tests.api.conftest import Client
 from tests.factories import NOW, make_request, make_sent_email, make_therapist
 
+DATABASES = ("sqlite",)
+
 URL = "/api/therapists/101/timeline"
 
 
