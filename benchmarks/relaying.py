@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from datetime import UTC, datetime
 from itertools import count
@@ -87,7 +88,7 @@ def _one_by_one(sessions: Sessions, servers: str, *, marks: bool) -> float:
     def work() -> None:
         with sessions() as session:
             for event in session.scalars(select(OutboxEvent).order_by(OutboxEvent.id).limit(FEW)):
-                value = envelope(event.event_id, event.event_type, event.created_at, event.payload)
+                value = envelope(event.event_id, event.event_type, event.created_at, json.dumps(event.payload))
                 producer.send(topic, value, event.key.encode()).get(10)
                 if marks:
                     event.published_at = datetime.now(UTC)

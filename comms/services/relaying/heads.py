@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import Text, case, cast, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from comms.ports import Message, Publication, Receipt
@@ -40,7 +40,7 @@ def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
         OutboxEvent.event_type,
         OutboxEvent.key,
         OutboxEvent.created_at,
-        OutboxEvent.payload,
+        cast(OutboxEvent.payload, Text).label("payload"),  # it goes out as it stands there
     ).where(OutboxEvent.id.in_(ids))
     return [
         Message(row.id, row.key, envelope(row.event_id, row.event_type, row.created_at, row.payload))
