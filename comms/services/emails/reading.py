@@ -7,13 +7,13 @@ from datetime import date, datetime
 from itertools import starmap
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from comms.errors import BadInput, NotFound
 from comms.rules.states import EmailStatus
 from comms.store.models import DeliveryAttempt, Email, EmailBatch, OutboxEvent
-from comms.store.paging import Page, Slice, newest_first
+from comms.store.paging import Page, Slice, newest_where
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,13 @@ def page_of_emails(
     """List a page of emails for which all that is given holds; BadInput for a status that does not exist."""
     if status is not None and status not in set(EmailStatus):
         raise BadInput(f"a status is one of: {', '.join(EmailStatus)}", where="status")
-    wanted: dict[Any, Any] = {
+    given: dict[InstrumentedAttribute[Any], object] = {
         Email.status: status,
         Email.therapist_id: therapist_id,
         Email.response_received: response_received,
         Email.batch_id: batch_id,
     }
-    conditions: list[ColumnElement[bool]] = [c == value for c, value in wanted.items() if value is not None]
-    found = newest_first(session, _select(EmailSummary).where(*conditions), Email.id, page)
+    found = newest_where(session, _SUMMARIES, Email.id, page, given)
     return found.of(list(starmap(EmailSummary, found.rows)))
 
 
@@ -144,6 +143,9 @@ def show_email(session: Session, email_id: int) -> EmailDetails:
 def _select(view: type[EmailSummary], without: set[str] | frozenset[str] = frozenset()) -> Select[Any]:
     table = Email.__table__.columns
     return select(*(table[name] for name in view.__dataclass_fields__ if name not in without))
+
+
+_SUMMARIES = _select(EmailSummary)
 
 
 def _batches(session: Session, email_id: int) -> tuple[BatchView, ...]:
