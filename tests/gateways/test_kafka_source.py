@@ -101,6 +101,20 @@ def test_a_broker_that_is_not_there_is_named_by_a_code() -> None:
     assert raised.value.fault.isidentifier()
 
 
+def test_a_broker_that_stops_answering_before_it_gave_us_partitions_is_noticed(topic: str) -> None:
+    frozen = Broker()
+    frozen.start()
+    source = KafkaSource(settings_for(frozen), [topic])
+    try:
+        assert source.poll(0) == []
+        frozen.freeze()
+        with pytest.raises(BrokerAway):
+            source.behind()
+    finally:
+        frozen.kill()
+        source.close()
+
+
 def test_a_broker_that_goes_away_is_noticed(topic: str) -> None:
     short_lived = Broker()
     short_lived.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,18 +54,24 @@ class KafkaSource:
         consumer = self._connected()
         try:
             ours = list(consumer.assignment())
-            ends = consumer.end_offsets(ours, timeout_ms=ANSWER_MS) if ours else {}
-            if not ours and not consumer.partitions_for_topic(self._topics[0]):
-                consumer.topics()
+            if not ours:
+                return self._ask_anew()
+            ends = consumer.end_offsets(ours, timeout_ms=ANSWER_MS)
             return sum(max(0, end - (consumer.position(at, timeout_ms=ANSWER_MS) or 0)) for at, end in ends.items())
         except (KafkaError, OSError) as error:
             raise self._away(error) from None
+
+    def _ask_anew(self) -> int:
+        """Nothing is ours yet. A new connection is the only question that this library waits for with an end."""
+        KafkaConsumer(**client_options(self._settings)).close()
+        return 0
 
     def close(self) -> None:
         """Leave the group; never raises."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            consumer.close(autocommit=False, timeout_ms=ANSWER_MS)
+            with suppress(KafkaError, OSError):
+                consumer.close(autocommit=False, timeout_ms=ANSWER_MS)
 
     def _connected(self) -> KafkaConsumer:
         if self._consumer is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import (
     InvalidRecordError,
     InvalidTimestampError,
@@ -91,30 +91,32 @@ class KafkaPublisher:
         return self._producer
 
     def check(self) -> None:
-        """Ask for the topic's partitions; BrokerAway where nobody answers."""
-        with self._reader() as consumer:  # the producer would answer from memory
-            consumer.partitions_for_topic(self._topic)
+        """Ask where the topic begins; BrokerAway where nobody answers."""
+        with self._reader() as (consumer, partitions):  # the producer would answer from memory
+            consumer.beginning_offsets(partitions, timeout_ms=BLOCK_MS)
 
     def read_since(self, offsets: Mapping[int, int]) -> tuple[list[bytes], dict[int, int]]:
         """Read what stands on the topic from these offsets on (or its last thousands), and where it ends now.
 
         Connects for `publish` besides.
         """
-        producer = self._connected()
-        with self._reader() as consumer:
-            producer.partitions_for(self._topic)
-            return read_tail(consumer, self._topic, offsets)
+        with self._reader() as (consumer, partitions):
+            return read_tail(consumer, partitions, offsets)
 
     @contextmanager
-    def _reader(self) -> Iterator[KafkaConsumer]:
-        """A consumer of no group, for a moment; whatever it cannot do is the broker's absence."""
-        consumer = None
+    def _reader(self) -> Iterator[tuple[KafkaConsumer, list[TopicPartition]]]:
+        """A consumer of no group, for a moment, and what it may ask for; what it cannot do is the broker's absence.
+
+        The producer is asked for the partitions: consumers wait for that answer without an end.
+        """
+        consumer, producer = None, self._connected()
         try:
+            partitions = [TopicPartition(self._topic, number) for number in producer.partitions_for(self._topic)]
             options = client_options(self._settings)
             consumer = KafkaConsumer(
                 **options, enable_auto_commit=False, request_timeout_ms=DELIVERY_MS, max_poll_records=TAIL
             )
-            yield consumer
+            yield consumer, partitions
         except (KafkaError, OSError) as error:
             self.close()
             raise BrokerAway(code_of(error)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
@@ -11,17 +11,18 @@ from kafka.errors import KafkaTimeoutError
 TAIL = 5_000
 """Messages of each partition that are read where nobody noted how far we had come."""
 
+ANSWER_MS = 3_000
 SILENCE = 6.0
 """Seconds without a message after which the broker counts as away."""
 
 
-def read_tail(consumer: KafkaConsumer, topic: str, offsets: Mapping[int, int]) -> tuple[list[bytes], dict[int, int]]:
+def read_tail(
+    consumer: KafkaConsumer, partitions: Sequence[TopicPartition], offsets: Mapping[int, int]
+) -> tuple[list[bytes], dict[int, int]]:
     """Read from these offsets, or the last thousands of a partition, to where it ends now; KafkaError."""
-    partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-    if not partitions:
-        return [], {}
     consumer.assign(partitions)
-    first, end = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+    first = consumer.beginning_offsets(partitions, timeout_ms=ANSWER_MS)
+    end = consumer.end_offsets(partitions, timeout_ms=ANSWER_MS)
     for at in partitions:
         consumer.seek(at, min(end[at], max(first[at], offsets.get(at.partition, end[at] - TAIL))))
     return _read_to(consumer, end), {at.partition: end[at] for at in partitions}
