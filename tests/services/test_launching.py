@@ -128,6 +128,15 @@ def test_a_broker_that_is_away_is_told_and_what_waits_is_launched_all_the_same(
         assert last_beats(session)["kafka"].state == "failing"
 
 
+def test_under_load_the_return_of_the_broker_is_told_at_once(sessions: Sessions, clock: list[float]) -> None:
+    script = Script([], BrokerAway("KafkaConnection"), patients(1))
+    starter, _ = launcher(sessions, script)
+    for _ in range(3):
+        starter.turn(0)
+    with reading(sessions) as session:
+        assert last_beats(session)["kafka"].state == "ok"
+
+
 def test_a_new_process_launches_what_its_predecessor_had_stored(sessions: Sessions, clock: list[float]) -> None:
     launcher(sessions, Script(patients(1)))[0].turn(0)
     starter, launched = launcher(sessions, Script())

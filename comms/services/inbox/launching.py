@@ -59,6 +59,7 @@ class Launcher:
             received = self._take_in(seconds)
         except BrokerAway as away:
             self._tell(FAILING, away.fault)
+            self._beat_at = 0.0  # its return is told at once
             return Turn(launched=self._launch_what_waits()[0], fault=away.fault)
         launched, fault = self._launch_what_waits()
         return Turn(received, launched, fault)
@@ -69,7 +70,7 @@ class Launcher:
     def _take_in(self, seconds: float) -> Received:
         messages = self._source.poll(seconds)
         if not messages:
-            self._look_after_broker()
+            self._look_after_broker(ask=True)
             return Received(0, 0, 0, 0, 0)
         try:
             with writing(self._sessions) as session:
@@ -78,11 +79,14 @@ class Launcher:
             self._source.close()  # it has read on: opened anew it begins where the last commit stands
             raise
         self._source.commit()
+        self._look_after_broker(ask=False)
         return received
 
-    def _look_after_broker(self) -> None:
+    def _look_after_broker(self, *, ask: bool) -> None:
+        """Tell now and then that it is there; where it brought nothing, ask."""
         if time.monotonic() >= self._beat_at:
-            self._source.behind()
+            if ask:
+                self._source.behind()
             self._tell(OK, None)
             self._beat_at = time.monotonic() + BEAT
 
