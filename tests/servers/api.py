@@ -43,7 +43,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
 def server_process(database_url: str, *, dies: str = "") -> Iterator[tuple[str, BaseProcess]]:
     """Serve from a process of its own; yields its URL and the process.
 
-    `dies` is "before_commit" or "after_commit": at the first writing transaction the process kills itself with -9 there.
+    `dies` is "before_commit" or "after_commit": the process kills itself with -9 there, at its first writing.
     The socket listens before the process runs: who connects at once, waits.
     """
     context = multiprocessing.get_context("forkserver")
