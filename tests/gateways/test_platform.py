@@ -232,7 +232,7 @@ def test_slow_answers_end_with_the_first_row_of_them(server: PlatformServer) -> 
     with HttpDirectory(settings(server.url, **HASTY)) as directory:
         directory.facts(PlatformService.PATIENT, range(201, 241))
 
-    assert server.count(PATIENT) <= 8
+    assert server.count(PATIENT) <= 16  # eight at once, and those that began before the third fault was known
 
 
 def test_unknown_ids_are_good_answers(server: PlatformServer, directory: HttpDirectory) -> None:
