@@ -1,4 +1,4 @@
-"""Load on an HTTP server: some clients that keep their connections, each sends its next request when it has the answer."""
+"""Load on an HTTP server: clients that keep their connections, each sends its next request when it has the answer."""
 
 from __future__ import annotations
 

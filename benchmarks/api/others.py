@@ -1,6 +1,6 @@
 """What the API is measured beside: a bare FastAPI route, and Flask-RESTful marshalling rows of SQLAlchemy's ORM.
 
-The Flask routes are written as such services usually are, on the same tables, and do less than ours: no keys, no limits,
+The Flask routes are written as such services usually are, on the same tables, and do less: no keys, no limits,
 no repeats, no check of addresses, no audit, no event, no log. They run under gunicorn, one process, as many threads.
 """
 
