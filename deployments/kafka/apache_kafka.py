@@ -28,15 +28,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["fetch", "run"])
     parser.add_argument("--home", type=Path, default=HOME, help="where the jars lie (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=9092, help="the controller takes the next one (default: %(default)s)"
-    )
+    parser.add_argument("--port", type=int, default=9092, help="where clients connect (default: %(default)s)")
+    parser.add_argument("--controller-port", type=int, help="where the broker meets itself (default: the next one)")
     parser.add_argument("--data", type=Path, help="where the log lies (default: HOME/data)")
     asked = parser.parse_args()
     if asked.what == "fetch":
         fetch(asked.home)
     else:
-        run(asked.home, asked.port, asked.data or asked.home / "data")
+        run(asked.home, asked.port, asked.controller_port or asked.port + 1, asked.data or asked.home / "data")
 
 
 def fetch(home: Path) -> None:
@@ -48,13 +47,13 @@ def fetch(home: Path) -> None:
         sys.exit("the jars of Apache Kafka cannot be had: Maven said why above")
 
 
-def run(home: Path, port: int, data: Path) -> None:
+def run(home: Path, port: int, controller_port: int, data: Path) -> None:
     """Format the folder where it is new, then become the broker."""
     if not jars(home).is_dir():
         sys.exit(f"there are no jars in {jars(home)}: run `fetch` first")
     data.mkdir(parents=True, exist_ok=True)
     settings = data / "server.properties"
-    settings.write_text(properties(port, data.absolute()))
+    settings.write_text(properties(port, controller_port, data.absolute()))
     java = [_program("java", "Java 17"), f"-Xmx{HEAP}", "-cp", f"{jars(home)}/*"]
     if not (data / "log" / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -63,9 +62,9 @@ def run(home: Path, port: int, data: Path) -> None:
     os.execv(java[0], [*java, "kafka.Kafka", str(settings)])  # noqa: S606
 
 
-def properties(port: int, data: Path) -> str:
+def properties(port: int, controller_port: int, data: Path) -> str:
     """One node that is broker and controller; topics are made when they are first named."""
-    controller = f"{LOOPBACK}:{port + 1}"
+    controller = f"{LOOPBACK}:{controller_port}"
     lines = {
         "process.roles": "broker,controller",
         "node.id": 1,

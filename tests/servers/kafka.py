@@ -25,7 +25,7 @@ class Broker:
     """Can be killed and started again, and be cut off by freezing it."""
 
     def __init__(self) -> None:
-        self.port = free_port()
+        self.port, self._controller = free_port(), free_port()
         self._data = Path(tempfile.mkdtemp(prefix="comms-kafka-")) if APACHE else None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -41,7 +41,8 @@ class Broker:
     def _command(self) -> list[str]:
         if self._data:
             jars, data = ["--home", str(apache.HOME.absolute())], ["--data", str(self._data)]
-            return [sys.executable, apache.__file__, "run", *jars, *data, "--port", str(self.port)]
+            ports = ["--port", str(self.port), "--controller-port", str(self._controller)]
+            return [sys.executable, apache.__file__, "run", *jars, *data, *ports]
         command = broker_command(self.port)
         assert command, "there is no broker binary for this platform"
         return command
