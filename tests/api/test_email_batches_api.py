@@ -17,6 +17,8 @@ from tests.factories import NOW, make_patient, make_request, make_therapist
 from tests.invariants import broken
 from tests.services.email_rows import call_about, email_about, events, request_ids, staff_items, statuses
 
+DATABASES = ("sqlite",)
+
 
 @pytest.fixture
 def therapist(sessions: Sessions) -> Therapist:

@@ -33,8 +33,11 @@ from tests.api.world import World
 from tests.servers.api import serving
 from tests.services.email_rows import email_in
 
-AT_LEAST = {"COVERAGE": 3000, "FUZZING": 250, "STATEFUL_TESTING": 400}
-"""Requests on each database."""
+AT_LEAST = {
+    "sqlite": {"COVERAGE": 3000, "FUZZING": 250, "STATEFUL_TESTING": 400},
+    "postgresql": {"FUZZING": 250, "STATEFUL_TESTING": 400},
+}
+"""Requests. What is refused before any database is asked is tried on one of them: that is most of the coverage."""
 
 GENERATION = {"deterministic": True, "database": "none"}
 ALONE: dict[str, Any] = {
@@ -53,7 +56,8 @@ ALONG_LINKS: dict[str, Any] = {
     "fuzzing": {"enabled": False},
     "stateful": {"max-steps": 8, "generation": {"max-examples": 20}},
 }
-RUNS = [(ALONE, 1), *((ALONG_LINKS, seed) for seed in (1, 2, 3))]
+WALKS = [(ALONG_LINKS, seed) for seed in (1, 2, 3)]
+RUNS = {"sqlite": [(ALONE, 1), *WALKS], "postgresql": [(ALONE | {"coverage": {"enabled": False}}, 1), *WALKS]}
 """What is done, with which seed. One walk along links ends where the rows are no longer those that it began with."""
 
 OF_SHAPE = {*get_args(ErrorType), "boolean", "date", "given_twice", "instant", "integer", "local_time", "unknown"}
@@ -100,13 +104,13 @@ def test_the_app_does_what_its_openapi_says(served: Any, engine: Engine) -> None
     populate(served, sessions, headers)
     with serving(served) as url:
         found = Found()
-        for phases, seed in RUNS:
+        for phases, seed in RUNS[engine.dialect.name]:
             run(without_pattern_of_lines(served.openapi()), url, headers, phases, seed, found)
     assert not found.problems, "\n\n".join(found.problems)
-    assert all(found.requests[phase] >= least for phase, least in AT_LEAST.items()), found.requests
-    assert sum(found.requests.values()) >= 2000
+    least = AT_LEAST[engine.dialect.name]
+    assert all(found.requests[phase] >= number for phase, number in least.items()), found.requests
     assert found.links >= 50
-    assert found.statuses["2"] >= 300, found.statuses
+    assert found.statuses["2"] >= 150, found.statuses
 
 
 def populate(app: Any, sessions: Sessions, headers: dict[str, str]) -> None:

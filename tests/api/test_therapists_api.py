@@ -15,6 +15,8 @@ from comms.store.session import Sessions, reading, writing
 from tests.api.conftest import Client
 from tests.factories import NOW, make_email, make_request, make_therapist
 
+DATABASES = ("sqlite",)
+
 URL = "/api/therapists/101"
 FACTS: dict[str, Any] = {
     "salutation": "frau",
