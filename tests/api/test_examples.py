@@ -11,6 +11,8 @@ from comms.store.session import Sessions
 from tests.api.operations import DOCUMENT, GUARDED, OPERATIONS, WITH_BODY, Operation, named, resolved
 from tests.api.world import World
 
+DATABASES = ("sqlite",)
+
 LEADING = {"removeSuppressionOfAddress": World.suppression}
 """What must be there before, for those that name it otherwise than in the path."""
 
