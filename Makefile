@@ -7,10 +7,10 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PINNED := --no-deps --require-hashes -r requirements.lock
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-kafka check lock bench
+.PHONY: help demo up test test-faults test-kafka check lock bench
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/ready ## the whole service on sample data         ARGS="--exit --json"
 	@$(BIN)/comms demo $(ARGS)
@@ -20,6 +20,9 @@ up: .venv/ready ## server, worker, mail catcher, API; your data   ARGS="--json"
 
 test: .venv/ready ## every test, on SQLite and PostgreSQL        ARGS="-k slots"
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+test-faults: .venv/ready ## kills, cuts and lies; prints what held      ARGS="-k postgres"
+	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/faults --whole -n auto --dist loadgroup $(ARGS)
 
 test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 17 and Maven
 	@$(BIN)/python deployments/kafka/apache_kafka.py fetch

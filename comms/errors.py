@@ -115,6 +115,12 @@ class DatabaseNotReady(CommsError):
     code = "database_not_ready"
 
 
+class InvariantsBroken(CommsError):
+    """Something that must hold after anything does not: one line for each invariant, with ids; see `comms check`."""
+
+    code = "invariants_broken"
+
+
 class LetterNotRendered(CommsError):
     """A template is at fault; run `comms templates check`. `what` names places and types, never a value."""
 

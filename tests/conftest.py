@@ -15,9 +15,11 @@ from comms.store.database import upgrade
 from comms.store.engines import make_engine
 from comms.store.models import Base
 from comms.store.session import Sessions, make_sessions
+from tests.faults.figures import figure, print_figures
 from tests.servers.postgres import database, postgres_server
 from tests.shapes import check_shapes
 
+__all__ = ["figure"]
 os.environ.pop("DATABASE_URL", None)
 check_shapes()
 
@@ -100,3 +102,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
             return "prefect" if nodeid.startswith("tests/flows/") else nodeid
 
     return ByServer(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--whole", action="store_true", help="every case of tests/faults, as `make test-faults` does")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the cases that are marked `whole` to `make test-faults`."""
+    left = [] if config.getoption("whole") else [item for item in items if item.get_closest_marker("whole")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+@pytest.fixture(scope="session")
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Whether the whole matrix is asked for: a case that counts may count further then."""
+    return bool(request.config.getoption("whole"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    print_figures(terminalreporter)

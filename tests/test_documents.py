@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from comms.cli import app
+from comms.services.checking import INVARIANTS
 from comms.store.staff import REASONS
 from tests.test_layout import ROOT
 
@@ -105,3 +106,8 @@ def test_every_word_of_the_glossary_lives_where_it_says(word: str, place: str) -
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_of_the_staff_list_stands_in_the_operations_manual(reason: str) -> None:
     assert f"`{reason}`" in (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", [invariant.code for invariant in INVARIANTS])
+def test_every_invariant_stands_in_the_operations_manual(code: str) -> None:
+    assert f"`{code}`" in (ROOT / "docs/operations.md").read_text(encoding="utf-8")

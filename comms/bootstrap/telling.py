@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from comms.bootstrap.checking import CHECK_INVARIANTS, PROMISES, name_rows
 from comms.bootstrap.events import HANDLE_EVENTS, RELAY_EVENTS
 from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, Step
 from comms.bootstrap.platform import SYNC_PLATFORM
@@ -152,6 +153,13 @@ def _inbox(counts: Step) -> list[Row]:
     return rows
 
 
+def _checked(counts: Step) -> list[Row]:
+    broken = counts["broken"]
+    rows: list[Row] = [_row("invariants asked for", counts["asked"]), _row("of them broken", len(broken))]
+    told = ((f"{code}: not so: {PROMISES[code]}", found) for code, found in broken.items())
+    return rows + [{"what": what, "number": len(found), "ids": name_rows(found)} for what, found in told]
+
+
 _ROWS: dict[str, Callable[[Step], list[Row]]] = {
     DAILY_BATCH: _daily,
     SEND_QUEUE: _queue,
@@ -159,6 +167,7 @@ _ROWS: dict[str, Callable[[Step], list[Row]]] = {
     SYNC_PLATFORM: _sync,
     RELAY_EVENTS: _relay,
     HANDLE_EVENTS: _inbox,
+    CHECK_INVARIANTS: _checked,
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from comms.bootstrap import events, jobs, platform
+from comms.bootstrap import checking, events, jobs, platform
 from comms.bootstrap.jobs import Step
 from comms.rules.as_of import Standing
 from comms.services.batching import CHUNK_SIZE
@@ -81,6 +81,14 @@ def run_follow_ups(at: datetime | None = None, *, limit: int, dry_run: bool = Fa
     """Book the calls that are due, at most `limit`."""
     with _recorded(jobs.FOLLOW_UPS, at, dry_run) as (run, counts):
         counts |= opening(run) | jobs.follow_up(run, limit)
+    return counts
+
+
+def run_check_invariants() -> Step:
+    """Ask whether everything holds that must; InvariantsBroken, and a failed run, where it does not."""
+    with _recorded(checking.CHECK_INVARIANTS, None, False) as (run, counts):
+        counts |= opening(run) | checking.check_invariants()
+        checking.require_all(counts)
     return counts
 
 

@@ -7,7 +7,23 @@ from typing import NoReturn
 
 import typer
 
-from comms.cli import bus, calls, db, docs, emails, events, intake, keys, plan, run, sample, stack, staff, templates
+from comms.cli import (
+    bus,
+    calls,
+    check,
+    db,
+    docs,
+    emails,
+    events,
+    intake,
+    keys,
+    plan,
+    run,
+    sample,
+    stack,
+    staff,
+    templates,
+)
 from comms.cli.output import errors
 from comms.cli.trouble import of_database
 from comms.errors import CommsError
@@ -30,6 +46,7 @@ app.command()(plan.plan)
 app.add_typer(run.app, name="run")
 app.add_typer(sample.app, name="sample")
 app.command("import")(intake.import_files)
+app.command()(check.check)
 app.command()(bus.relay)
 app.command()(bus.launcher)
 app.command()(stack.up)

@@ -93,6 +93,14 @@ def handle_events(
     _show(run_handle_events(limit=limit, stop=stop_on_signals()), json)
 
 
+@app.command("check-invariants")
+def check_invariants(json: Json = False) -> None:
+    """Ask whether everything holds that must, like `comms check`, and note it in the log of jobs."""
+    from comms.bootstrap.whole_jobs import run_check_invariants
+
+    _show(run_check_invariants(), json)
+
+
 def stop_on_signals() -> threading.Event:
     """Let SIGTERM and the first Ctrl-C finish what is under way; a second Ctrl-C ends the process."""
     stop = threading.Event()

@@ -32,7 +32,7 @@ def demo(
     succeeded = True
     try:
         with play(therapists, shown) as (summary, stack):
-            succeeded = set(summary.flow_runs.values()) == {"Completed"}
+            succeeded = set(summary.flow_runs.values()) == {"Completed"} and not summary.invariants_broken
             if json:
                 print_json(summary.as_json())
             else:

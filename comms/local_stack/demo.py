@@ -100,8 +100,10 @@ def _count(
     settings: Settings, urls: Mapping[str, str], key: str, began: datetime, flow_runs: Mapping[str, str]
 ) -> Summary:
     from comms.bootstrap import sessions
+    from comms.bootstrap.checking import check_invariants
     from comms.store.session import reading
 
     received, api_key = count_mails(settings.catcher_imap_port), keep_key(settings, SHORT)
+    broken = check_invariants()["broken"]
     with reading(sessions()) as session:
-        return summarise(session, key, began, received, flow_runs, urls, api_key)
+        return summarise(session, key, began, received, broken, flow_runs, urls, api_key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,8 @@ class Summary:
     """Why therapists with an open request were not contacted, reason to count."""
     calls_scheduled: int
     events_published: int
+    invariants_broken: Mapping[str, Sequence[str]]
+    """Of all that must hold: what does not, code to the rows that break it."""
     flow_runs: Mapping[str, str]
     urls: Mapping[str, str]
     api_key: str | None
@@ -43,6 +45,7 @@ def summarise(
     run_key: str,
     since: datetime,
     received: int,
+    broken: Mapping[str, Sequence[str]],
     flow_runs: Mapping[str, str],
     urls: Mapping[str, str],
     api_key: str | None,
@@ -59,6 +62,7 @@ def summarise(
         refused=run.refused,
         calls_scheduled=job_runs.count_calls_since(session, since),
         events_published=job_runs.count_events_since(session, since).published,
+        invariants_broken=dict(broken),
         flow_runs=dict(flow_runs),
         urls=dict(urls),
         api_key=api_key,
@@ -85,6 +89,7 @@ def _counts(summary: Summary) -> Table:
         ("emails that arrived in the mail catcher", summary.emails_received),
         ("follow-up calls booked", summary.calls_scheduled),
         ("events published about all this", summary.events_published),
+        ("promises of the service that are broken", len(summary.invariants_broken)),
     ):
         table.add_row(words, str(number))
     for name, state in summary.flow_runs.items():

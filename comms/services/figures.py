@@ -11,15 +11,7 @@ from sqlalchemy.orm import Session
 
 from comms.rules.states import EmailStatus, PhoneCallStatus
 from comms.services.heartbeats import Beat, last_beats
-from comms.services.job_runs import (
-    DAILY_BATCH,
-    FOLLOW_UPS,
-    HANDLE_EVENTS,
-    RELAY_EVENTS,
-    SEND_QUEUE,
-    LastRun,
-    last_runs,
-)
+from comms.services.job_runs import DAILY_BATCH, JOBS, LastRun, last_runs
 from comms.services.pause import sending_paused
 from comms.store.models import DeadLetter, Email, InboxEvent, OutboxEvent, PhoneCall, PlanDecision, StaffItem
 from comms.store.staff import REASONS
@@ -61,7 +53,7 @@ class Figures:
 
 def read_figures(session: Session, now: datetime) -> Figures:
     """Count in eleven queries, however much there is."""
-    jobs = last_runs(session, (DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS, RELAY_EVENTS, HANDLE_EVENTS))
+    jobs = last_runs(session, JOBS)
     outbox, parked = _outbox(session, now)
     inbox, dead = _inbox(session)
     return Figures(

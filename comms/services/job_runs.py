@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -24,16 +24,31 @@ from comms.store.models import (
 
 DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS = "daily-batch", "send-queue", "follow-ups"
 RELAY_EVENTS, HANDLE_EVENTS = "relay-events", "handle-matching-events"
+CHECK_INVARIANTS = "check-invariants"
+JOBS = (DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS, RELAY_EVENTS, HANDLE_EVENTS, CHECK_INVARIANTS)
+"""Those that are measured."""
+
+GIVEN_UP = timedelta(hours=12)
+"""No run takes half a day: one that is still open by then died."""
 
 
 def start_run(session: Session, job: str, key: str, at: datetime, now: datetime) -> datetime:
-    """Note that a run has begun; return as of when it acts: a retry under the same key keeps its first instant."""
+    """Note that a run has begun; return as of when it acts: a retry under the same key keeps its first instant.
+
+    Earlier runs of the job that died are closed.
+    """
+    _close_the_dead(session, job, now)
     row = {"job": job, "key": key, "at": at, "started_at": now, "state": "running"}
     again = {"state": "running", "finished_at": None, "counts": None}
     statement = insert_for(session)(JobRun).values(row)
     kept = statement.on_conflict_do_update(index_elements=["job", "key"], set_=again).returning(JobRun.at)
     at_first: datetime = session.execute(kept).scalar_one()
     return at_first
+
+
+def _close_the_dead(session: Session, job: str, now: datetime) -> None:
+    dead = update(JobRun).where(JobRun.job == job, JobRun.state == "running", JobRun.started_at < now - GIVEN_UP)
+    session.execute(dead.values(state="failed", finished_at=now, counts={"ended": "died"}))
 
 
 def finish_run(session: Session, job: str, key: str, counts: Mapping[str, Any], now: datetime, *, failed: bool) -> None:

@@ -18,6 +18,7 @@ from comms.errors import DatabaseNotReady
 from comms.services.heartbeats import FAILING, KAFKA, MAIL, Beat, last_beats
 from comms.services.inbox.launching import waiting_since
 from comms.services.job_runs import (
+    CHECK_INVARIANTS,
     DAILY_BATCH,
     FOLLOW_UPS,
     HANDLE_EVENTS,
@@ -35,6 +36,7 @@ OVERDUE = {
     DAILY_BATCH: timedelta(hours=26),
     FOLLOW_UPS: timedelta(hours=26),
     SEND_QUEUE: timedelta(minutes=10),
+    CHECK_INVARIANTS: timedelta(hours=26),
 }
 """After this long without a new run a job is overdue: a day and two hours, or five rounds of the queue."""
 

@@ -33,7 +33,7 @@ def test_it_is_open_and_names_every_part(client_with: Client) -> None:
             "database": {"state": "ok"},
             "migrations": {"state": "ok"},
             "mail": never,
-            "jobs": {"daily-batch": never, "follow-ups": never, "send-queue": never},
+            "jobs": dict.fromkeys(["check-invariants", "daily-batch", "follow-ups", "send-queue"], never),
             "sending": {"state": "ok"},
         },
     }

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from comms.bootstrap.checking import CHECK_INVARIANTS
 from comms.bootstrap.events import HANDLE_EVENTS, RELAY_EVENTS
 from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE
 from comms.bootstrap.platform import SYNC_PLATFORM
@@ -28,7 +29,8 @@ def load(name: str) -> Any:
 
 
 def test_every_job_is_deployed() -> None:
-    assert set(DEPLOYMENTS) == {DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS, SYNC_PLATFORM, RELAY_EVENTS, HANDLE_EVENTS}
+    events = {RELAY_EVENTS, HANDLE_EVENTS}
+    assert set(DEPLOYMENTS) == {DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS, SYNC_PLATFORM, CHECK_INVARIANTS} | events
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -68,6 +70,7 @@ def test_the_schedules_are_those_of_the_domain() -> None:
     schedules = {name: given[0] for name, deployment in DEPLOYMENTS.items() if (given := deployment["schedules"])}
     assert schedules[DAILY_BATCH]["cron"] == "0 1 * * *"
     assert schedules[FOLLOW_UPS]["cron"] == "0 7 * * *"
+    assert schedules[CHECK_INVARIANTS]["cron"] == "30 3 * * *"
     assert schedules[SEND_QUEUE]["interval"] == 120
     assert schedules[SYNC_PLATFORM]["cron"] == "20 * * * *"
     assert schedules[RELAY_EVENTS]["interval"] == 300
@@ -82,6 +85,7 @@ def test_what_comes_again_soon_is_canceled_and_the_others_wait_for_their_turn() 
         DAILY_BATCH: {"limit": 1, "collision_strategy": "ENQUEUE"},
         FOLLOW_UPS: {"limit": 1, "collision_strategy": "ENQUEUE"},
         SYNC_PLATFORM: {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+        CHECK_INVARIANTS: {"limit": 1, "collision_strategy": "CANCEL_NEW"},
         RELAY_EVENTS: {"limit": 1, "collision_strategy": "CANCEL_NEW"},
         HANDLE_EVENTS: {"limit": 1, "collision_strategy": "ENQUEUE"},
     }

@@ -43,6 +43,7 @@ def test_the_figures_are_those_of_the_run_and_the_totals_those_of_the_tables(ses
             "run-1",
             NOW,
             1,
+            {"contact_too_soon": ["email:2"]},
             {"daily-batch": "Completed"},
             {"prefect": "http://here", "api": "http://there/docs"},
             "comms_x",
@@ -52,6 +53,7 @@ def test_the_figures_are_those_of_the_run_and_the_totals_those_of_the_tables(ses
     assert (found.emails_created, found.patients_in_emails, found.emails_sent) == (2, 2, 1)
     assert (found.emails_received, found.calls_scheduled, found.events_published) == (1, 0, 2)
     assert found.refused == {"no_email": 1}
+    assert found.invariants_broken == {"contact_too_soon": ["email:2"]}
 
     told = StringIO()
     tell(found, Console(file=told, width=120))
@@ -59,5 +61,5 @@ def test_the_figures_are_those_of_the_run_and_the_totals_those_of_the_tables(ses
     assert told.getvalue().index("http://there/docs") < told.getvalue().index("comms_x")
     assert list(found.as_json()) == [
         "therapists", "placement_requests", "emails_created", "emails_sent", "emails_received", "patients_in_emails",
-        "refused", "calls_scheduled", "events_published", "flow_runs", "urls", "api_key",
+        "refused", "calls_scheduled", "events_published", "invariants_broken", "flow_runs", "urls", "api_key",
     ]  # fmt: skip

@@ -276,7 +276,4 @@ def test_an_answer_and_a_reminder_at_once_never_remind_of_what_was_answered(sess
         assert set(session.scalars(select(Email.status).where(Email.replies_to_email_id == id_))) <= {"canceled"}
         assert set(session.scalars(select(PhoneCall.status))) <= {"canceled"}
         assert statuses(session, one) == ["rejected"]
-    held = broken(sessions)
-    held.pop("every email was announced exactly once", None)
-    held.pop("every sent email was announced exactly once", None)
-    assert held == {}
+    assert broken(sessions).keys() <= {"email_created_not_told_once", "email_sent_not_told_once"}  # made by factories
