@@ -17,7 +17,7 @@ from comms.services.inbox.told import Told
 from comms.store.models import PlacementRequest, Therapist
 from comms.store.session import Sessions, reading, writing
 from tests.factories import NOW, number
-from tests.services.messages import event_bytes, message
+from tests.services.messages import event, event_bytes, message
 
 History = list[tuple[str, dict[str, Any]]]
 QUIET = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -94,6 +94,25 @@ def expected_therapist(history: History) -> tuple[str, str | None, str]:
         last |= {"therapist.blocked": {"status": "gesperrt"}, "therapist.unblocked": {"status": "aktiv"}}.get(type_, {})
     states = {"aktiv": "active", "gesperrt": "blocked", "inaktiv": "inactive"}
     return last["nachname"], last["ort"], states[last["status"]]
+
+
+def test_what_came_late_and_changed_nothing_still_stands_over_what_is_older(sessions: Sessions) -> None:
+    id_ = number()
+
+    def say(minute: int, **facts: str) -> None:
+        told = event("therapist.updated", minutes=minute, therapist_id=id_, therapist_data=facts)
+        with writing(sessions) as session:
+            receive(session, [told], NOW)
+
+    say(2, plz="24103")
+    handle_events(sessions)
+    say(1, ort="Kiel")  # older than what came before it, and without a name nothing is written down
+    assert handle_events(sessions).older == 1
+    say(0, nachname="Weiß", ort="Bonn", status="aktiv")
+    handle_events(sessions)
+    with reading(sessions) as session:
+        found = session.get_one(Therapist, id_)
+    assert (found.last_name, found.city, found.postal_code) == ("Weiß", "Kiel", "24103")
 
 
 def test_those_that_go_together_are_of_the_oldest_ones_type_and_first_of_their_subject() -> None:

@@ -31,7 +31,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Word:
-    """What an event said that was applied already."""
+    """What an event said that is handled already."""
 
     event_type: str
     payload: dict[str, Any]
@@ -56,12 +56,15 @@ def pick(due: Iterable[Due], limit: int) -> list[int]:
 
 
 def later_words(session: Session, ids: Collection[int]) -> dict[int, list[Word]]:
-    """What later events about the same subjects said that came, and were applied, earlier; by event, oldest first."""
+    """What later events about the same subjects said that were handled before; by event, oldest first.
+
+    Also what changed nothing: facts of a therapist without a name stand nowhere else.
+    """
     later = aliased(InboxEvent)
     query = (
         select(InboxEvent.id, later.event_type, later.payload)
         .join(later, and_(later.subject == InboxEvent.subject, _before(InboxEvent, later)))
-        .where(InboxEvent.id.in_(sorted(ids)), later.outcome.in_(("applied", "unchanged")))
+        .where(InboxEvent.id.in_(sorted(ids)), later.outcome.in_(("applied", "unchanged", "older")))
         .order_by(later.occurred_at, later.id)
     )
     found: dict[int, list[Word]] = defaultdict(list)
