@@ -78,6 +78,7 @@ def properties(port: int, controller_port: int, data: Path) -> str:
         "offsets.topic.num.partitions": 4,
         "transaction.state.log.replication.factor": 1,
         "transaction.state.log.min.isr": 1,
+        "log.message.timestamp.after.max.ms": 2**63 - 1,  # any producer's clock, as brokers before 4.0
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1000,
     }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
+from kafka import KafkaProducer
 
 from comms.config.kafka import Kafka, KafkaSettings
 from comms.gateways.kafka import KafkaSource
@@ -70,6 +72,18 @@ def test_messages_come_with_their_coordinates(kafka: Broker, topic: str, opened:
     assert [message.value for message in found] == [b"one", None, b"three"]
     assert [message.offset for message in found] == [found[0].offset + step for step in range(3)]
     assert {message.topic for message in found} == {topic}
+
+
+def test_a_message_of_a_producer_whose_clock_is_mad_is_read_and_happened_now(
+    kafka: Broker, topic: str, opened: Opener
+) -> None:
+    began = datetime.now(UTC)
+    producer = KafkaProducer(bootstrap_servers=kafka.servers)
+    producer.send(topic, b"one", timestamp_ms=2**62).get(10)
+    producer.close()
+    [found] = read(opened(), 1)
+    assert found.value == b"one"
+    assert began <= found.at <= datetime.now(UTC)
 
 
 def test_what_was_not_committed_comes_again_and_what_was_does_not(kafka: Broker, topic: str, opened: Opener) -> None:

@@ -15,6 +15,10 @@ from tests.services.messages import event, event_bytes, message
 MATCH = {"match_id": 7, "patient_id": 8, "therapist_id": 9}
 
 
+def said_at(timestamp: str) -> bytes:
+    return json.dumps({"eventType": "match.created", "timestamp": timestamp, "payload": MATCH}).encode()
+
+
 def test_an_event_has_its_subject_and_its_time_in_utc() -> None:
     found = read_message(event("match.created", event_id="e-1", **MATCH))
     assert found == Event(
@@ -68,6 +72,9 @@ def test_ids_may_be_written_as_text(id_: object) -> None:
         (b'{"eventType": "match.created", "payload": {}, "version": 1}', "unknown_version", "version"),
         (b'{"eventType": "match.created", "payload": {}, "timestamp": "soon"}', "envelope_invalid", "timestamp"),
         (b'{"eventType": "match.created", "payload": {}, "timestamp": 1}', "envelope_invalid", "timestamp"),
+        (said_at("0001-01-01T00:00:00+14:00"), "envelope_invalid", "timestamp"),
+        (said_at("9999-12-31T23:59:59-05:00"), "envelope_invalid", "timestamp"),
+        (said_at("2100-01-01"), "envelope_invalid", "timestamp"),
         (event_bytes("match.created", match_id=7, patient_id=8), "payload_invalid", "payload.therapist_id"),
         (event_bytes("match.created", **{**MATCH, "match_id": 0}), "payload_invalid", "payload.match_id"),
         (event_bytes("match.created", **{**MATCH, "match_id": True}), "payload_invalid", "payload.match_id"),

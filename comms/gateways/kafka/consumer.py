@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -18,6 +18,7 @@ ANSWER_MS = 3_000
 AT_ONCE = 500
 """Messages of one poll: one transaction of the inbox."""
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LARGEST_FETCH = 8 * 1024 * 1024
 FRESH_MS = 5_000
 """Topics that did not exist when we began are found after so long."""
@@ -98,5 +99,12 @@ class KafkaSource:
 
 
 def _message(record: Any) -> IncomingMessage:
-    at = datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC)
-    return IncomingMessage(record.topic, record.partition, record.offset, at, record.value)
+    return IncomingMessage(record.topic, record.partition, record.offset, _instant(record.timestamp), record.value)
+
+
+def _instant(milliseconds: int) -> datetime:
+    """A message's time is its producer's word and may be any number; where no calendar has it, this moment counts."""
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds) if milliseconds >= 0 else datetime.now(UTC)
+    except OverflowError:
+        return datetime.now(UTC)

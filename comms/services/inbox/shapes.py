@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 BIGGEST = 2**53
 """As for ids of every other road (`services.intake`)."""
 
+EARLIEST_YEAR, LATEST_YEAR = 2000, 2100
+
 _NUMBER = re.compile(r"[1-9]\d{0,18}", re.ASCII)
 
 
@@ -30,7 +32,9 @@ def _instant(value: Any) -> Any:
 
 
 def _utc(value: datetime) -> datetime:
-    """The platform writes UTC without an offset."""
+    """The platform writes UTC without an offset. Years that no clock shows are refused: nothing could follow them."""
+    if not EARLIEST_YEAR <= value.year < LATEST_YEAR:
+        raise ValueError("an instant lies between 2000 and 2100")
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
