@@ -51,8 +51,8 @@ async def ask_for_facts(run: Step, applied: Step) -> Step:
 
 @task(name="write-at-once", task_run_name="write at once", **ONCE)
 async def write_at_once(run: Step, applied: Step, facts: Step) -> Step:
-    """Write to the therapists of new requests, where COMMS_BATCH_ON_MATCH says so."""
-    written: Step = await in_thread(events.write_at_once, run, applied["new_request_ids"])
+    """Write to the therapists of fresh requests, where COMMS_BATCH_ON_MATCH says so."""
+    written: Step = await in_thread(events.write_at_once, run, applied)
     if written["emails"]:
         written["sending"] = await send_in_thread(run, written["emails"])
     return written

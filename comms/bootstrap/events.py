@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Sequence
 
 from comms.bootstrap.jobs import Step
 from comms.bootstrap.parts import correspondence, sessions, settings
 from comms.config.kafka import KafkaSettings
 from comms.errors import ConfigurationError
 from comms.services import batching, job_runs
-from comms.services.inbox import handle_events
+from comms.services.inbox import fresh_requests, handle_events
 from comms.services.inbox.launching import Launch, Launcher
 from comms.services.inbox.shapes import TOPICS
 from comms.services.planning import therapists_of
@@ -70,14 +69,18 @@ def handle_inbox(limit: int) -> Step:
     }
 
 
-def write_at_once(run: Step, request_ids: Sequence[int]) -> Step:
-    """Write to the therapists of new requests now, by the same rules as the daily batch, where the settings say so."""
+def write_at_once(run: Step, applied: Step) -> Step:
+    """Write to the therapists of fresh requests now, by the same rules as the daily batch, where the settings say so.
+
+    Also of those whose facts came later, and of those whose run died before it wrote. While another run is at work,
+    they are that one's.
+    """
     given = settings()
-    if not (given.batch_on_match and request_ids):
-        return {"emails": 0, "ended": "not_wanted" if request_ids else "nothing_new"}
+    if not given.batch_on_match or applied["ended"] == "standby":
+        return {"emails": 0, "ended": "standby" if given.batch_on_match else "not_wanted"}
     with reading(sessions()) as session:
-        therapists = therapists_of(session, request_ids)
         at = clock(session)
+        therapists = therapists_of(session, fresh_requests(session, at))
     policy = given.contact_policy()
     decisions = batching.plan_run(sessions(), at, policy, run["key"], therapist_ids=therapists)
     emails = 0

@@ -60,7 +60,7 @@ def run_handle_events(*, limit: int, stop: threading.Event | None = None) -> Ste
     with _recorded(events.HANDLE_EVENTS, None, False) as (run, counts):
         applied = events.handle_inbox(limit)
         facts = platform.ask_for_facts(run, applied["new_request_ids"])
-        written = events.write_at_once(run, applied["new_request_ids"])
+        written = events.write_at_once(run, applied)
         if written["emails"]:
             written["sending"] = jobs.send(run, written["emails"], stop)
             platform.tell_platform(run)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from comms import bootstrap
+from comms.bootstrap import events as steps
 from comms.bootstrap import parts
+from comms.bootstrap.whole_jobs import run_handle_events
 from comms.cli import app
 from comms.config import get_config
 from comms.ports import IncomingMessage
 from comms.services.inbox import receive
-from comms.store.models import JobRun, PlacementRequest
+from comms.store.models import JobRun, PlacementRequest, PlanDecision
 from comms.store.session import Sessions, reading, writing
 from tests.factories import NOW, make_request, make_therapist
 from tests.servers.kafka import broker
@@ -87,19 +91,63 @@ def test_what_the_launcher_kept_is_applied_and_waits_for_the_next_batch(sessions
         ]
 
 
-def test_where_the_settings_say_so_a_match_is_written_about_at_once(
-    sessions: Sessions, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def at_once(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> SmtpServer:
     monkeypatch.setenv("COMMS_BATCH_ON_MATCH", "true")
     forget()
+    return server
+
+
+def test_where_the_settings_say_so_a_match_is_written_about_at_once(sessions: Sessions, at_once: SmtpServer) -> None:
     keep(sessions, MATCH)
 
     shown = told("handle-events")
 
     assert "emails made at once" in shown
     assert "placement requests that are new" in shown
-    assert len(server.received) == 1
-    assert run("handle-events")["written"] == {"emails": 0, "ended": "nothing_new"}
+    assert len(at_once.received) == 1
+    assert run("handle-events")["written"] == {"emails": 0, "ended": "done"}
+
+
+def die_before_writing(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    steps.write_at_once = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment, return-value]
+    run_handle_events(limit=100)
+
+
+def test_what_a_run_applied_before_it_was_killed_the_next_one_writes_about(
+    sessions: Sessions, at_once: SmtpServer
+) -> None:
+    keep(sessions, MATCH)
+    killed = multiprocessing.get_context("forkserver").Process(target=die_before_writing, args=(dict(os.environ),))
+    killed.start()
+    killed.join(180)
+    assert killed.exitcode == -signal.SIGKILL
+    with reading(sessions) as session:
+        assert session.get_one(PlacementRequest, 301).status == "open"
+
+    counts = run("handle-events")
+
+    assert (counts["new_request_ids"], counts["written"]["emails"], len(at_once.received)) == ([], 1, 1)
+    assert run("handle-events")["written"]["emails"] == 0
+
+
+def test_a_match_that_came_before_its_facts_is_written_about_when_they_come(
+    sessions: Sessions, at_once: SmtpServer
+) -> None:
+    therapist, patient, match = MATCH
+    keep(sessions, [match, patient])
+    assert run("handle-events")["written"]["emails"] == 0
+    with reading(sessions) as session:
+        decided = session.scalar(select(func.count()).select_from(PlanDecision))
+    keep(sessions, [event("therapist.created", therapist_id=102, therapist_data=THERAPIST)])
+    assert run("handle-events")["written"]["emails"] == 0
+    with reading(sessions) as session:
+        assert session.scalar(select(func.count()).select_from(PlanDecision)) == decided, "decided again for nothing"
+
+    keep(sessions, [therapist])
+
+    assert run("handle-events")["written"]["emails"] == len(at_once.received) == 1
 
 
 def test_a_run_says_what_waits_and_what_was_given_up(sessions: Sessions, server: SmtpServer) -> None:
