@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, select, update
 
 from comms.store.contacts import claim, email_holder, mailbox_key, therapist_key
-from comms.store.models import AuditEntry, ContactEntry, Email, PlacementRequest
+from comms.store.models import AuditEntry, ContactEntry, Email, EmailBatch, OutboxEvent, PlacementRequest
 from comms.store.session import Sessions, reading, writing
 from tests.api.calls import (
     TUESDAY,
@@ -254,8 +254,10 @@ def test_a_request_that_waits_elsewhere_is_refused(client: TestClient, sessions:
         if status == "queued":
             row.status, row.next_attempt_at, row.sent_at = "queued", NOW, None
             row.override_reason = "holds no key in this test"
+            session.execute(delete(OutboxEvent).where(OutboxEvent.event_type == "communication.email_sent"))
         elif status == "rejected":
             asked.status, asked.status_reason, asked.closed_at = "rejected", "therapist_rejected", NOW
+            session.execute(update(EmailBatch).values(live=False))
         elif status == "followed_up":
             row.followed_up_at = NOW
         elif status == "closed":
