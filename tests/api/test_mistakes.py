@@ -1,4 +1,4 @@
-"""The classic mistakes, made at every operation of OpenAPI where they can be made; on both databases."""
+"""The classic mistakes, at every operation of OpenAPI where they can be made; on both databases where one is asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
 from comms.store.database import upgrade
 from comms.store.engines import make_engine
@@ -26,35 +25,38 @@ each_bare_list = pytest.mark.parametrize("operation", [o for o in LISTS if not o
 each_id = pytest.mark.parametrize("operation", WITH_ID, ids=named)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def asked(
-    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Asker]:
-    if request.param == "sqlite":
-        path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("mistakes") / "comms.db")
-        with asker(make_engine(f"sqlite:///{path}")) as found:
-            yield found
-        return
-    with database(request.getfixturevalue("postgres")) as url:
-        engine = made_ready(url)
+@pytest.fixture(scope="module")
+def asked(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
+    """For what is refused before a database is asked."""
+    path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("mistakes") / "comms.db")
+    with asker(make_engine(f"sqlite:///{path}")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def asked_postgresql(postgres: str) -> Iterator[Asker]:
+    with database(postgres) as url:
+        engine = make_engine(url)
+        upgrade(engine)
         with asker(engine) as found:
             yield found
         engine.dispose()
 
 
-def made_ready(url: str) -> Engine:
-    engine = make_engine(url)
-    upgrade(engine)
-    return engine
+@pytest.fixture(params=["asked", "asked_postgresql"], ids=["sqlite", "postgresql"])
+def asked_each(request: pytest.FixtureRequest) -> Asker:
+    """For what a database has to answer: each in turn."""
+    found: Asker = request.getfixturevalue(request.param)
+    return found
 
 
 @each_id
-def test_an_unknown_id_is_not_found(asked: Asker, operation: Operation) -> None:
+def test_an_unknown_id_is_not_found(asked_each: Asker, operation: Operation) -> None:
     if operation.method == "PUT" and "404" not in operation.words["responses"]:
         pytest.fail("an upsert belongs into UPSERTS") if operation.id not in UPSERTS else None
         return
     body = json.dumps(operation.example).encode() if operation.reads_body else b""
-    assert is_problem(asked.send_bytes(operation, body), 404)
+    assert is_problem(asked_each.send_bytes(operation, body), 404)
 
 
 UPSERTS = {"putTherapist", "putPatient", "putPlacementRequest"}
@@ -216,9 +218,9 @@ def test_what_is_no_page_is_refused(asked: Asker, operation: Operation) -> None:
 
 
 @each_bare_list
-def test_a_page_far_behind_the_end_is_empty(asked: Asker, operation: Operation) -> None:
+def test_a_page_far_behind_the_end_is_empty(asked_each: Asker, operation: Operation) -> None:
     for page in (2, 99_999_999_999, 10**12):
-        assert (answer := asked.get(operation, page=page, limit=100)).status_code == 200
+        assert (answer := asked_each.get(operation, page=page, limit=100)).status_code == 200
         assert answer.json() == []
 
 
@@ -243,10 +245,10 @@ def test_a_filter_that_is_not_understood_is_refused_and_never_means_all(asked: A
 
 
 @each_bare_list
-def test_a_filter_that_fits_nothing_finds_nothing(asked: Asker, operation: Operation) -> None:
+def test_a_filter_that_fits_nothing_finds_nothing(asked_each: Asker, operation: Operation) -> None:
     for name, schema in operation.filters.items():
         if name not in ("page", "limit", "cursor") and kind_of(schema) == "integer":
-            answer = asked.get(operation, **{name: UNKNOWN})
+            answer = asked_each.get(operation, **{name: UNKNOWN})
             assert (answer.status_code, answer.json()) == (200, [])
 
 

@@ -34,30 +34,38 @@ from tests.servers.api import serving
 from tests.services.email_rows import email_in
 
 AT_LEAST = {
-    "sqlite": {"COVERAGE": 3000, "FUZZING": 250, "STATEFUL_TESTING": 400},
-    "postgresql": {"FUZZING": 250, "STATEFUL_TESTING": 400},
+    "sqlite": {"COVERAGE": 3000, "FUZZING": 250, "STATEFUL_TESTING": 200},
+    "postgresql": {"FUZZING": 120, "STATEFUL_TESTING": 130},
 }
 """Requests. What is refused before any database is asked is tried on one of them: that is most of the coverage."""
 
 GENERATION = {"deterministic": True, "database": "none"}
-ALONE: dict[str, Any] = {
-    "examples": {"enabled": True},
-    "coverage": {"enabled": True},
-    "fuzzing": {
-        "generation": {"max-examples": 6},
-        "error-feedback": {"enabled": False},  # it reads `body.subject` in an error as a field `body`
-        "extra-data-sources": {"responses": False},  # answers hold the time: no two runs would be the same
-    },
-    "stateful": {"enabled": False},
-}
+
+
+def alone(examples: int, *, coverage: bool) -> dict[str, Any]:
+    """Ask each operation by itself: what is printed, `coverage` of every field's edges, and `examples` made up."""
+    return {
+        "examples": {"enabled": True},
+        "coverage": {"enabled": coverage},
+        "fuzzing": {
+            "generation": {"max-examples": examples},
+            "error-feedback": {"enabled": False},  # it reads `body.subject` in an error as a field `body`
+            "extra-data-sources": {"responses": False},  # answers hold the time: no two runs would be the same
+        },
+        "stateful": {"enabled": False},
+    }
+
+
 ALONG_LINKS: dict[str, Any] = {
     "examples": {"enabled": False},
     "coverage": {"enabled": False},
     "fuzzing": {"enabled": False},
     "stateful": {"max-steps": 8, "generation": {"max-examples": 20}},
 }
-WALKS = [(ALONG_LINKS, seed) for seed in (1, 2, 3)]
-RUNS = {"sqlite": [(ALONE, 1), *WALKS], "postgresql": [(ALONE | {"coverage": {"enabled": False}}, 1), *WALKS]}
+RUNS = {
+    "sqlite": [(alone(6, coverage=True), 1), (ALONG_LINKS, 1), (ALONG_LINKS, 2)],
+    "postgresql": [(alone(3, coverage=False), 2), (ALONG_LINKS, 3)],
+}
 """What is done, with which seed. One walk along links ends where the rows are no longer those that it began with."""
 
 OF_SHAPE = {*get_args(ErrorType), "boolean", "date", "given_twice", "instant", "integer", "local_time", "unknown"}
@@ -110,7 +118,7 @@ def test_the_app_does_what_its_openapi_says(served: Any, engine: Engine) -> None
     least = AT_LEAST[engine.dialect.name]
     assert all(found.requests[phase] >= number for phase, number in least.items()), found.requests
     assert found.links >= 50
-    assert found.statuses["2"] >= 150, found.statuses
+    assert found.statuses["2"] >= 100, found.statuses
 
 
 def populate(app: Any, sessions: Sessions, headers: dict[str, str]) -> None:
