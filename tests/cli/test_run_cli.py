@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,8 +12,6 @@ import pytest
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from comms import bootstrap
-from comms.bootstrap import parts
 from comms.cli import app
 from comms.config import get_config
 from comms.services.keys import create_key
@@ -25,34 +20,15 @@ from comms.store.engines import clock
 from comms.store.models import Email, IdempotencyAnswer, JobRun
 from comms.store.session import Sessions, reading, writing
 from tests.factories import make_request, make_therapist
-from tests.servers.smtp import Hang, SmtpServer
-
-CACHED = (get_config, parts.engine, parts.sessions, parts.correspondence)
+from tests.installation import configured, environment
+from tests.servers.smtp import SmtpServer
 
 
 @pytest.fixture
-def server(
-    sessions: Sessions, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmtpServer]:
+def server(sessions: Sessions, database_url: str, tmp_path: Path) -> Iterator[SmtpServer]:
     """A mail server, and settings that point at it and at the test's database."""
-    with SmtpServer() as running:
-        for name, value in _environment(database_url, tmp_path, running).items():
-            monkeypatch.setenv(name, value)
-        for cached in CACHED:
-            cached.cache_clear()
+    with SmtpServer() as running, configured(environment(database_url, tmp_path, running.port)):
         yield running
-        bootstrap.engine().dispose()
-        for cached in CACHED:
-            cached.cache_clear()
-
-
-def _environment(database_url: str, home: Path, server: SmtpServer) -> dict[str, str]:
-    return {
-        "DATABASE_URL": database_url,
-        "COMMS_HOME": str(home),
-        "SMTP_HOST": "127.0.0.1",
-        "SMTP_PORT": str(server.port),
-    }
 
 
 def run(*arguments: str) -> dict[str, Any]:
@@ -123,30 +99,6 @@ def test_follow_ups_run_alone(sessions: Sessions, server: SmtpServer) -> None:
         make_request(session, make_therapist(session, email=None, mailbox=None))
 
     assert run("follow-ups")["scheduled"] == 1
-
-
-def test_sigterm_lets_the_letter_under_way_finish_and_returns_the_rest(sessions: Sessions, server: SmtpServer) -> None:
-    ask(sessions, 8)
-    child = _slow_daily_batch(server)
-    child.send_signal(signal.SIGTERM)
-    output, errors = child.communicate(timeout=30)
-
-    assert child.returncode == 0, errors
-    assert json.loads(output)["sending"]["ended"] == "stopped"
-    assert count(sessions, Email.status.in_(["sending", "in_doubt"])) == 0
-    assert count(sessions, Email.status == "sent") == len(server.received)
-
-
-def _slow_daily_batch(server: SmtpServer) -> subprocess.Popen[str]:
-    """Start a batch in a process of its own, and return while it is sending."""
-    server.script["data"] = lambda session: None if not server.hang_for(0.2) else Hang()
-    before = len(server.received)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "comms.cli", "run", "daily-batch", "--json"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert server.wait_for(before + 1)
-    return child
 
 
 def test_the_daily_batch_throws_old_answers_away_and_a_dry_run_does_not(sessions: Sessions, server: SmtpServer) -> None:

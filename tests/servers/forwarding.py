@@ -1,4 +1,4 @@
-"""A door to another server: closed, nobody answers behind it."""
+"""A door to another server: closed, nobody answers behind it; open, it hears everything that clients say."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class Door:
 
     def __init__(self, target: int) -> None:
         self._target = target
+        self.heard = bytearray()
         self._server: socket.socket | None = None
         with socket.socket() as probe:
             probe.bind((HOST, 0))
@@ -35,13 +36,14 @@ class Door:
             while True:
                 near, _ = server.accept()
                 far = socket.create_connection((HOST, self._target))
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=_pipe, args=pair, daemon=True).start()
+                for way in ((near, far, self.heard), (far, near, bytearray())):
+                    threading.Thread(target=_pipe, args=way, daemon=True).start()
 
 
-def _pipe(source: socket.socket, sink: socket.socket) -> None:
+def _pipe(source: socket.socket, sink: socket.socket, heard: bytearray) -> None:
     with suppress(OSError):
         while data := source.recv(65536):
+            heard += data
             sink.sendall(data)
     with suppress(OSError):
         sink.shutdown(socket.SHUT_WR)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 
@@ -29,3 +32,16 @@ def free_port() -> int:
 def as_other_user() -> list[str]:
     """PostgreSQL refuses to run as root; a user namespace of its own helps."""
     return ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
+
+
+WORTH_IMPORTING_ONCE = ["tests.servers.sender", "tests.servers.witness", "tests.servers.commands"]
+"""Only the first list counts in a test process, so that everybody's stands here."""
+
+
+def start_process(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Start it in milliseconds, from a server process that has everything imported; it ends with the tests."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(WORTH_IMPORTING_ONCE)
+    process = context.Process(target=target, args=arguments, daemon=True)
+    process.start()
+    return process

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from comms.config import SmtpSettings
 from comms.gateways.smtp import SmtpSender
 from comms.rules.policy import SendingPolicy
+from comms.services.events import announce_emails
 from comms.store.contacts import claim, email_holder, mailbox_key, therapist_key
+from comms.store.engines import clock
 from comms.store.session import Sessions, writing
 from tests.factories import make_email, make_request, make_therapist
 
@@ -55,5 +56,11 @@ def queue_emails(sessions: Sessions, count: int, *, per_email: int = 1, **facts:
     return ids
 
 
-def read_journal(journal: Path) -> list[str]:
-    return journal.read_text().splitlines() if journal.exists() else []
+def queue_told_emails(sessions: Sessions, count: int) -> list[int]:
+    """Queue emails and announce each, as the batch does."""
+    ids = queue_emails(sessions, count)
+    with writing(sessions) as session:
+        now = clock(session)
+        facts = {"template": "batch_request", "status": "queued"}
+        announce_emails(session, "email_created", ids, now, dict.fromkeys(ids, facts))
+    return ids

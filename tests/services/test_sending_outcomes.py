@@ -25,8 +25,9 @@ from comms.store.models import (
 )
 from comms.store.session import Sessions, reading, writing
 from tests.servers.processes import free_port
+from tests.servers.script import Drop, Hang
 from tests.servers.sending import QUICK, queue_emails, smtp_sender
-from tests.servers.smtp import Drop, Hang, SmtpServer
+from tests.servers.smtp import SmtpServer
 
 
 def run(sessions: Sessions, port: int, *, limit: int = 100, policy: Any = QUICK, **settings: Any) -> SendingReport:
@@ -230,15 +231,6 @@ def test_a_relay_that_refuses_us_pauses_the_channel_and_costs_no_email_anything(
     assert {email_of(sessions, id_).status for id_ in ids} == {"queued"}
     assert {email_of(sessions, id_).retry_count for id_ in ids} == {0}
     assert staff_reasons(sessions) == ["channel_misconfigured"]
-
-
-def test_a_stripped_starttls_pauses_the_channel_before_any_mail_byte(sessions: Sessions) -> None:
-    queue_emails(sessions, 3)
-    with SmtpServer() as server:
-        report = run(sessions, server.port, security="starttls")
-
-    assert (report.channel, report.by_kind["configuration"] >= 1) == (Channel.PAUSED, True)
-    assert not [c for c in server.commands if c.startswith("MAIL")]
 
 
 def test_a_relay_that_is_away_lets_the_channel_rest_and_burns_nothing(sessions: Sessions) -> None:

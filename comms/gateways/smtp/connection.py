@@ -112,9 +112,14 @@ class SmtpConnection:
         return reply
 
     def _hand_over(self, content: bytes) -> Reply:
-        """Content, then the dot by itself: until the dot is on its way, the server cannot have taken the message."""
+        """Content, then the dot by itself: until the dot is on its way, the server cannot have taken the message.
+
+        Whatever the server says before the dot is no answer to it: then the dot is kept back.
+        """
         try:
             self._wire.send(content, self._content_timeout)
+            if self._wire.has_spoken():
+                return self._last_words(Fault.GARBAGE)
         except Broken as broken:
             return self._last_words(broken.fault)
         try:

@@ -107,6 +107,22 @@ class Wire:
             raise Broken(Fault.CLOSED)
         return data
 
+    def has_spoken(self) -> bool:
+        """Tell whether something has come that nobody has read, without waiting for it."""
+        if self._buffer:
+            return True
+        self._socket.settimeout(0)
+        try:
+            data = self._socket.recv(CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            raise Broken(Fault.CLOSED) from None
+        if not data:
+            raise Broken(Fault.CLOSED)
+        self._buffer += data
+        return True
+
     def _wait_until(self, deadline: float) -> None:
         left = deadline - time.monotonic()
         if left <= 0:
