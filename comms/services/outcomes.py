@@ -15,9 +15,12 @@ from sqlalchemy.orm import Session
 
 from comms.rules.states import Outcome, RequestStatus
 from comms.services.places import lock_patients, take_out_of_replies
-from comms.services.reopening import reopen_requests
-from comms.services.unfinished import list_unfinished
-from comms.services.withdrawals import PATIENT_PLACED, withdraw_requests, withdraw_siblings
+from comms.services.withdrawals import (
+    PATIENT_PLACED,
+    let_siblings_wait_again,
+    withdraw_requests,
+    withdraw_siblings,
+)
 from comms.store.models import PlacementRequest
 
 _STATUS = {
@@ -43,7 +46,7 @@ def settle_requests(session: Session, outcomes: Mapping[int, Outcome], now: date
             _move(session, moved, status, ANSWERED.get(outcome), now)
     patients = {request.patient_id for request in known.values() if request.patient_id is not None}
     placed = _placed(session, patients)
-    _unplace(session, patients - placed, now)
+    let_siblings_wait_again(session, patients - placed, now)
     if placed:
         withdraw_siblings(session, placed, now)
 
@@ -103,17 +106,3 @@ def _placed(session: Session, patient_ids: Collection[int]) -> set[int]:
     accepted = PlacementRequest.status == RequestStatus.ACCEPTED
     query = select(PlacementRequest.patient_id).where(PlacementRequest.patient_id.in_(patient_ids), accepted)
     return set(session.scalars(query))
-
-
-def _unplace(session: Session, patient_ids: Collection[int], now: datetime) -> None:
-    """The acceptance was a mistake: what it withdrew waits again, and is on the staff list again where it was."""
-    withdrawn = session.scalars(
-        select(PlacementRequest.id).where(
-            PlacementRequest.patient_id.in_(sorted(patient_ids)),
-            PlacementRequest.status == RequestStatus.WITHDRAWN,
-            PlacementRequest.status_reason == PATIENT_PLACED,
-        )
-    ).all()
-    if withdrawn:
-        reopen_requests(session, withdrawn, now)
-        list_unfinished(session, withdrawn, now)

@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from comms.rules.states import OPEN_REQUEST, RequestStatus
+from comms.services import reopening
 from comms.services.calls import remove_from_calls
 from comms.services.places import lock_patients, take_out_of_emails
-from comms.services.reopening import reopen_requests, reopen_waiting
+from comms.services.reopening import reopen_waiting
 from comms.services.stopping import Stopped, stop_contacting
+from comms.services.unfinished import list_unfinished
 from comms.store.models import PlacementRequest
 from comms.store.staff import resolve_items
 
@@ -25,6 +27,7 @@ __all__ = [
     "PATIENT_PLACED",
     "Stopped",
     "Withdrawal",
+    "let_siblings_wait_again",
     "reopen_requests",
     "stop_contacting",
     "take_out",
@@ -53,13 +56,44 @@ def withdraw_requests(
 ) -> Withdrawal:
     """Close requests with `status` and take them out of emails and calls; those that have the status stay as they are.
 
-    A request accepted in this way withdraws the same patient's other open requests too.
+    A request accepted in this way withdraws the same patient's other open requests too; one that was accepted and is
+    no more lets them wait again.
     """
     lock_patients(session, request_ids)
+    placed = _patients_placed_by(session, request_ids)
     done = _withdraw(session, request_ids, now, reason, status, PlacementRequest.status != status)
-    if status is not RequestStatus.ACCEPTED:
-        return done
-    return _plus(done, withdraw_siblings(session, _patients_of(session, done.requests), now))
+    if status is RequestStatus.ACCEPTED:
+        return _plus(done, withdraw_siblings(session, _patients_of(session, done.requests), now))
+    let_siblings_wait_again(session, placed, now)
+    return done
+
+
+def reopen_requests(session: Session, request_ids: Collection[int], now: datetime) -> list[int]:
+    """Undo an end; return the ids that changed. If it was the patient's place, the other requests wait again too."""
+    lock_patients(session, request_ids)
+    placed = _patients_placed_by(session, request_ids)
+    opened = reopening.reopen_requests(session, request_ids, now)
+    return sorted({*opened, *let_siblings_wait_again(session, placed, now)})
+
+
+def let_siblings_wait_again(session: Session, patient_ids: Collection[int], now: datetime) -> list[int]:
+    """Open what was withdrawn for a place that those of these patients who have none any more had; return the ids.
+
+    What still needed a person is on the staff list again.
+    """
+    theirs = PlacementRequest.patient_id.in_(sorted(patient_ids))
+    placed = select(PlacementRequest.patient_id).where(theirs, PlacementRequest.status == RequestStatus.ACCEPTED)
+    waited = select(PlacementRequest.id).where(
+        theirs,
+        PlacementRequest.status == RequestStatus.WITHDRAWN,
+        PlacementRequest.status_reason == PATIENT_PLACED,
+        PlacementRequest.patient_id.not_in(placed),
+    )
+    withdrawn = session.scalars(waited).all() if patient_ids else ()
+    if withdrawn:
+        reopening.reopen_requests(session, withdrawn, now)
+        list_unfinished(session, withdrawn, now)
+    return sorted(withdrawn)
 
 
 def withdraw_siblings(session: Session, patient_ids: Collection[int], now: datetime) -> Withdrawal:
@@ -83,6 +117,13 @@ def take_out(session: Session, request_ids: Collection[int], now: datetime, reas
 
 def _patients_of(session: Session, request_ids: Collection[int]) -> set[int]:
     query = select(PlacementRequest.patient_id).where(PlacementRequest.id.in_(sorted(request_ids)))
+    return {id_ for id_ in session.scalars(query) if id_ is not None}
+
+
+def _patients_placed_by(session: Session, request_ids: Collection[int]) -> set[int]:
+    query = select(PlacementRequest.patient_id).where(
+        PlacementRequest.id.in_(sorted(request_ids)), PlacementRequest.status == RequestStatus.ACCEPTED
+    )
     return {id_ for id_ in session.scalars(query) if id_ is not None}
 
 

@@ -17,7 +17,7 @@ from comms.services.emails import requeue_email, resolve_email
 from comms.services.places import drop_ended_places
 from comms.services.stopping import stop_contacting
 from comms.services.withdrawals import Withdrawal, reopen_requests, withdraw_requests
-from comms.store.models import DeliveryAttempt, Email, OutboxEvent, Patient, PhoneCall, PlacementRequest
+from comms.store.models import DeliveryAttempt, Email, OutboxEvent, Patient, PhoneCall, PlacementRequest, Therapist
 from comms.store.session import Sessions, make_sessions, writing
 from comms.store.staff import raise_item
 from comms.store.transitions import move_email, move_emails
@@ -212,6 +212,23 @@ def test_a_request_that_the_platform_reports_accepted_places_the_patient(session
 
 
 # the reverse
+
+
+@pytest.mark.parametrize("then", ["open", "rejected"])
+def test_what_a_place_withdrew_waits_again_when_the_platform_takes_the_place_back(
+    sessions: Sessions, then: str
+) -> None:
+    with writing(sessions) as session:
+        patient = make_patient(session)
+        sent, placed = (make_request(session, make_therapist(session), patient) for _ in range(2))
+        email_about(session, "sent", session.get_one(Therapist, sent.therapist_id), [sent])
+        withdraw_requests(session, [placed.id], NOW, "accepted_by_platform", RequestStatus.ACCEPTED)
+        assert fresh(session, sent).status == "withdrawn"
+        if then == "open":
+            assert reopen_requests(session, [placed.id], NOW) == [sent.id, placed.id]
+        else:
+            withdraw_requests(session, [placed.id], NOW, "rejected_by_platform", RequestStatus.REJECTED)
+        assert statuses(session, sent.id, placed.id) == ["in_progress", then]
 
 
 def test_a_reopened_request_waits_for_the_next_batch(sessions: Sessions) -> None:

@@ -17,9 +17,8 @@ from comms.rules.states import OPEN_REQUEST, TherapistStatus
 from comms.services.inbox.told import Told
 from comms.services.intake import Kind, Record, import_together
 from comms.services.intake.stubs import keep_stubs
-from comms.services.reopening import reopen_requests
 from comms.services.stopping import stop_contacting
-from comms.services.withdrawals import withdraw_requests
+from comms.services.withdrawals import reopen_requests, withdraw_requests
 from comms.store.models import Patient, PlacementRequest, Therapist
 from comms.store.staff import audit_each
 
