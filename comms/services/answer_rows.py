@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from sqlalchemy import Text, case, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from comms.rules.states import Outcome
+from comms.services.resting import rests_after
 from comms.store.models import Email, EmailBatch
 
 
@@ -86,7 +87,7 @@ def write_answer(
         Email.response_received: True,
         Email.response_date: answered_at,
         Email.response_content: content,
-        Email.rejected_on: _rejected_on(session, email_id, zone),
+        Email.rejected_on: rests_after(session, [email_id], zone)[email_id],
     }
     is_new = or_(*(column.is_distinct_from(value) for column, value in known.items()))
     written = session.scalars(
@@ -97,14 +98,3 @@ def write_answer(
         .execution_options(synchronize_session=False)
     )
     return bool(written.all())
-
-
-def _rejected_on(session: Session, email_id: int, zone: ZoneInfo) -> date | None:
-    """The latest rejection's local date, unless somebody in the email is accepted or needs follow-up."""
-    query = select(EmailBatch.response_outcome, EmailBatch.responded_at).where(
-        EmailBatch.email_id == email_id, EmailBatch.response_outcome.is_not(None)
-    )
-    answers = session.execute(query).all()
-    if any(outcome != Outcome.REJECTED for outcome, _ in answers):
-        return None
-    return max((at.astimezone(zone).date() for _, at in answers if at), default=None)

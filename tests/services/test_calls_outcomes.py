@@ -184,6 +184,21 @@ def test_rejecting_everything_on_the_phone_starts_the_rest(sessions: Sessions) -
     assert get(sessions, Email, email).rejected_on == date(2026, 11, 23)
 
 
+@pytest.mark.parametrize(
+    ("written", "rests"), [({}, date(2026, 11, 23)), ({1: Outcome.REJECTED}, date(2026, 11, 24)),
+                           ({0: Outcome.ACCEPTED}, None)],
+)  # fmt: skip
+def test_what_is_written_after_a_call_is_laid_over_what_was_said_in_it(
+    sessions: Sessions, written: dict[int, Outcome], rests: date | None
+) -> None:
+    call_id, _, email, requests = booked(sessions, requests=2)
+    complete(sessions, call_id, answers={requests[0]: Outcome.REJECTED})
+    with writing(sessions) as session:
+        told = {requests[place]: outcome for place, outcome in written.items()}
+        record_answer(session, email, told, NOW + DAY, "staff")
+    assert get(sessions, Email, email).rejected_on == rests
+
+
 def test_an_acceptance_takes_the_patient_out_of_other_calls(sessions: Sessions) -> None:
     call_id, _, _, (request,) = booked(sessions)
     with writing(sessions) as session:

@@ -15,6 +15,7 @@ from comms.rules.states import OPEN_REQUEST, Outcome
 from comms.services.calls.facts import Call
 from comms.services.events import announce_responses
 from comms.services.outcomes import settle_requests
+from comms.services.resting import rests_after
 from comms.store.models import Email, EmailBatch, PhoneCallBatch, PlacementRequest
 from comms.store.staff import raise_items, resolve_items
 
@@ -36,7 +37,6 @@ def note_answers(
     session: Session,
     call: Call,
     answers: Mapping[int, Outcome],
-    reached_at: datetime,
     now: datetime,
     source: str,
     zone: ZoneInfo,
@@ -45,7 +45,7 @@ def note_answers(
     _check(call, answers)
     changed = _write(session, call.id, answers)
     _end_places_in_emails(session, call.id, changed)
-    start_cooling(session, call, reached_at, now, zone)
+    start_cooling(session, call, now, zone)
     settle_requests(session, changed, now)
     announce_responses(session, f"call:{call.id}", call.therapist_id, changed, source, now)
     return _list_unfinished(session, call, changed, now)
@@ -95,19 +95,16 @@ def _end_places_in_emails(session: Session, call_id: int, request_ids: Collectio
     )
 
 
-def start_cooling(session: Session, call: Call, reached_at: datetime, now: datetime, zone: ZoneInfo) -> None:
-    """An email whose requests were all rejected on the phone starts a rest, as if that had been written."""
-    query = select(PhoneCallBatch.email_id, PhoneCallBatch.outcome).where(
-        PhoneCallBatch.phone_call_id == call.id, PhoneCallBatch.outcome.is_not(None)
+def start_cooling(session: Session, call: Call, now: datetime, zone: ZoneInfo) -> None:
+    """Bring the rests after the emails behind this call to what is known by now, as if it had been written."""
+    through = select(PhoneCallBatch.email_id).where(
+        PhoneCallBatch.phone_call_id == call.id,
+        PhoneCallBatch.outcome.is_not(None),
+        PhoneCallBatch.email_id.is_not(None),
     )
-    answered = session.execute(query).all()
-    hopeful = {email_id for email_id, outcome in answered if outcome != Outcome.REJECTED}
-    for emails, day in (
-        ({email_id for email_id, _ in answered} - hopeful, reached_at.astimezone(zone).date()),
-        (hopeful, None),
-    ):
-        ids = sorted(id_ for id_ in emails if id_ is not None)
-        change = update(Email).where(Email.id.in_(ids), Email.rejected_on.is_distinct_from(day))
+    rests = rests_after(session, set(session.scalars(through)), zone)
+    for email_id, day in sorted(rests.items()):  # rarely more than one
+        change = update(Email).where(Email.id == email_id, Email.rejected_on.is_distinct_from(day))
         session.execute(change.values(rejected_on=day, updated_at=now).execution_options(synchronize_session=False))
 
 

@@ -73,7 +73,7 @@ def complete_call(
     )
     _record_contact(session, call, reached_at)
     _close_emails(session, call, now)
-    note = note_answers(session, call, answers or {}, reached_at, now, source, zone)
+    note = note_answers(session, call, answers or {}, now, source, zone)
     announce_call(session, "call_completed", call_id, now, outcome=_summary(note))
     resolve_items(session, "phone_call", [call_id], now, actor)
     audit(session, actor, "call.complete", "phone_call", call_id, now, source=source, outcomes=note.codes)
@@ -94,8 +94,7 @@ def answer_in_call(
     call = lock_call(session, call_id)
     if call.status != PhoneCallStatus.COMPLETED:
         raise Conflict(f"call {call_id} is {call.status}: complete it, with its answers")
-    reached_at = session.scalar(select(PhoneCall.actual_at).where(PhoneCall.id == call_id)) or now
-    note = note_answers(session, call, answers, reached_at, now, source, zone)
+    note = note_answers(session, call, answers, now, source, zone)
     audit(session, actor, "call.respond", "phone_call", call_id, now, source=source, outcomes=note.codes)
     return note
 

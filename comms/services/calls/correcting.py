@@ -35,7 +35,7 @@ def correct_time(session: Session, call: Call, at: datetime, now: datetime, zone
     _write(session, call.id, now, {"actual_at": at})
     if call.status == PhoneCallStatus.COMPLETED:
         happened(session, {call_holder(call.id): at})
-        start_cooling(session, call, at, now, zone)
+        start_cooling(session, call, now, zone)
 
 
 def postpone_retry(session: Session, call: Call, earliest: datetime, now: datetime, policy: CallPolicy) -> None:
