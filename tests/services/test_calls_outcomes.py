@@ -17,6 +17,7 @@ from comms.services.calls.canceling import Requests, cancel_call
 from comms.services.calls.completing import CompletedCall, answer_in_call, complete_call
 from comms.services.calls.missing import MissedCall, close_unrecorded_calls, miss_call
 from comms.services.calls.reading import get_call, list_calls
+from comms.services.emails import bounce_email
 from comms.services.withdrawals import withdraw_requests
 from comms.store.models import (
     AuditEntry,
@@ -522,3 +523,12 @@ def test_one_call_is_shown_with_its_tries_and_requests(sessions: Sessions) -> No
         assert [request.request_id for request in shown.requests] == requests
         with pytest.raises(NotFound):
             get_call(session, 999_999)
+
+
+def test_a_missed_call_is_tried_again_for_its_requests_though_their_email_bounced_meanwhile(sessions: Sessions) -> None:
+    call_id, _, email, requests = booked(sessions, requests=2)
+    with writing(sessions) as session:
+        bounce_email(session, email, NOW, "staff")
+        missed = miss_call(session, call_id, NOW + DAY, POLICY, actor="staff")
+    assert missed.retry_id
+    assert list(places(sessions, missed.retry_id)) == requests

@@ -75,16 +75,18 @@ def _without_address() -> Any:
 
 
 def _missed_requests() -> Any:
+    """A request whose email bounced meanwhile, or was dropped, is spoken of for its own sake."""
     return (
         select(
             PhoneCall.therapist_id,
             PhoneCall.created_at.label("since"),
-            PhoneCallBatch.email_id,
+            Email.id.label("email_id"),
             PhoneCallBatch.placement_request_id.label("request_id"),
             PhoneCall.id.label("call_id"),
         )
         .join(PhoneCallBatch, PhoneCallBatch.phone_call_id == PhoneCall.id)
         .join(PlacementRequest, PlacementRequest.id == PhoneCallBatch.placement_request_id)
+        .outerjoin(Email, and_(Email.id == PhoneCallBatch.email_id, UNANSWERED))
         .where(
             AWAITS_RETRY,
             PhoneCallBatch.included,
