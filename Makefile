@@ -26,7 +26,8 @@ test-faults: .venv/ready ## kills, cuts and lies; prints what held      ARGS="-k
 
 test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 17 and Maven
 	@$(BIN)/python deployments/kafka/apache_kafka.py fetch
-	@COMMS_TEST_KAFKA=apache $(BIN)/pytest tests/kafka tests/services/test_relaying.py tests/gateways/test_kafka_source.py $(ARGS)
+	@COMMS_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/kafka tests/flows/test_matching_story.py \
+	    tests/services/test_relaying.py tests/gateways/test_kafka_source.py $(ARGS)
 
 check: .venv/ready ## format, lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "fix with: $(BIN)/ruff format ."; exit 1; }

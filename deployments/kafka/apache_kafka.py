@@ -2,9 +2,11 @@
 
     python deployments/kafka/apache_kafka.py fetch
     python deployments/kafka/apache_kafka.py run --port 9092
+    python deployments/kafka/apache_kafka.py run --port 9092 --secured-port 9093 --certificate key-and-chain.pem
 
 `fetch` copies the jars into the home (default .comms/kafka), once. `run` becomes the broker; what it writes lies in the
-home, or where --data says. For tests and for trying things out: one node, plain text, loopback.
+home, or where --data says. For tests and for trying things out: one node, loopback, plain text; and SASL_SSL with
+SCRAM-SHA-512 where a certificate is given (PEM; the key as PKCS #8), for the user comms with the password comms.
 """
 
 from __future__ import annotations
@@ -16,11 +18,16 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
 HOME = Path(".comms") / "kafka"
-HEAP = "512m"
+QUICK = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Half the time to start; what this broker carries is little."""
+
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+USER = "SCRAM-SHA-512=[name=comms,password=comms]"
 LOOPBACK = "127.0.0.1"
 
 
@@ -31,11 +38,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=9092, help="where clients connect (default: %(default)s)")
     parser.add_argument("--controller-port", type=int, help="where the broker meets itself (default: the next one)")
     parser.add_argument("--data", type=Path, help="where the log lies (default: HOME/data)")
+    parser.add_argument("--secured-port", type=int, help="where clients connect by SASL_SSL")
+    parser.add_argument("--certificate", type=Path, help="key and chain for it")
     asked = parser.parse_args()
     if asked.what == "fetch":
         fetch(asked.home)
     else:
-        run(asked.home, asked.port, asked.controller_port or asked.port + 1, asked.data or asked.home / "data")
+        secured = (asked.secured_port, asked.certificate.absolute()) if asked.secured_port else None
+        lines = properties(asked.port, asked.controller_port or asked.port + 1, secured)
+        run(asked.home, lines, asked.data or asked.home / "data")
 
 
 def fetch(home: Path) -> None:
@@ -47,32 +58,31 @@ def fetch(home: Path) -> None:
         sys.exit("the jars of Apache Kafka cannot be had: Maven said why above")
 
 
-def run(home: Path, port: int, controller_port: int, data: Path) -> None:
+def run(home: Path, lines: Mapping[str, object], data: Path) -> None:
     """Format the folder where it is new, then become the broker."""
     if not jars(home).is_dir():
         sys.exit(f"there are no jars in {jars(home)}: run `fetch` first")
     data.mkdir(parents=True, exist_ok=True)
     settings = data / "server.properties"
-    settings.write_text(properties(port, controller_port, data.absolute()))
-    java = [_program("java", "Java 17"), f"-Xmx{HEAP}", "-cp", f"{jars(home)}/*"]
-    if not (data / "log" / "meta.properties").exists():
+    settings.write_text("".join(f"{name}={value}\n" for name, value in {**lines, "log.dirs": _log(data)}.items()))
+    java = [_program("java", "Java 17"), *QUICK, "-cp", f"{jars(home)}/*"]
+    if not (_log(data) / "meta.properties").exists():
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(settings)]
-        subprocess.run([*java, *tool], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}", "-c", str(settings)]
+        subprocess.run([*java, *tool, "--add-scram", USER], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
     os.execv(java[0], [*java, "kafka.Kafka", str(settings)])  # noqa: S606
 
 
-def properties(port: int, controller_port: int, data: Path) -> str:
+def properties(port: int, controller_port: int, secured: tuple[int, Path] | None) -> dict[str, object]:
     """One node that is broker and controller; topics are made when they are first named."""
     controller = f"{LOOPBACK}:{controller_port}"
-    lines = {
+    listeners = f"PLAINTEXT://{LOOPBACK}:{port}"
+    lines: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.bootstrap.servers": controller,
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
-        "log.dirs": data / "log",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL",
         "num.partitions": 4,
         "offsets.topic.replication.factor": 1,
         "offsets.topic.num.partitions": 4,
@@ -82,7 +92,19 @@ def properties(port: int, controller_port: int, data: Path) -> str:
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1000,
     }
-    return "".join(f"{name}={value}\n" for name, value in lines.items())
+    if secured:
+        listeners += f",SASL_SSL://{LOOPBACK}:{secured[0]}"
+        lines |= {
+            "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+            "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": f"{SCRAM} required;",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": secured[1],
+        }
+    return lines | {"listeners": f"{listeners},CONTROLLER://{controller}", "advertised.listeners": listeners}
+
+
+def _log(data: Path) -> Path:
+    return data.absolute() / "log"
 
 
 def jars(home: Path) -> Path:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+from comms.services.readiness import State, look
+from comms.services.sending import send_queued_emails
 from comms.store.models import InboxEvent
 from comms.store.session import Sessions, reading
 from tests.factories import number
@@ -17,6 +20,8 @@ from tests.kafka.children import start_launcher, start_relay
 from tests.kafka.outbox import event_ids, unpublished, write
 from tests.local_stack.parts import becomes_true
 from tests.servers.kafka import APACHE, Broker
+from tests.servers.sending import QUICK, queue_emails, smtp_sender
+from tests.servers.smtp import SmtpServer
 from tests.servers.topics import publish
 from tests.services.messages import event_bytes
 
@@ -61,8 +66,10 @@ def test_while_the_broker_is_cut_off_nobody_waits_and_afterwards_everything_stan
         assert becomes_true(lambda: unpublished(sessions) == 0, 120)
     finally:
         relay.kill()
-    print(f"\n{waiting} events drained, {waiting / (time.monotonic() - began):,.0f} a second")
+    pace = waiting / (time.monotonic() - began)
+    print(f"\n{waiting} events drained, {pace:,.0f} a second; the slowest commit took {load.slowest:.2f} s")
     assert load.slowest < 2
+    assert pace >= 500 or not APACHE, "what is measured holds for a machine that does nothing else"
     found = standing(own_broker.servers, topic)
     assert (found.ids, found.inversions) == (event_ids(sessions), 0)
     assert found.repeats <= 5
@@ -77,19 +84,24 @@ def lonely() -> Iterator[Broker]:
     made.forget()
 
 
-def test_a_broker_that_comes_after_everybody_else_is_used_within_ten_seconds(
+def test_without_a_broker_emails_go_out_and_one_that_comes_late_is_used_within_ten_seconds(
     database_url: str, sessions: Sessions, lonely: Broker, tmp_path: Path
 ) -> None:
     bus = Bus(lonely.servers, f"late-{number()}")
     write(sessions, keys=20, each=2)
+    queue_emails(sessions, 3)
     relay = start_relay(database_url, bus.settings, f"ours-{bus.name}")
     launcher = start_launcher(database_url, bus.settings, bus.topics, tmp_path / "launched")
     try:
-        assert not becomes_true(lambda: unpublished(sessions) < 40, 1.5)
+        assert becomes_true(lambda: kafka_state(sessions) == State.FAILING, 60)
+        with SmtpServer() as mail:
+            assert send_queued_emails(sessions, smtp_sender(mail.port), QUICK, datetime.now(UTC), limit=10).sent == 3
+        assert unpublished(sessions) == 43
         lonely.start()
         began = time.monotonic()
         publish(bus.servers, bus.topics[0], [("1", event_bytes("patient.created", patient_id=number()))] * 20)
         assert becomes_true(lambda: unpublished(sessions) == 0 and stored(sessions) == 1, 10)
+        assert kafka_state(sessions) == State.OK
         print(f"\nused {time.monotonic() - began:.1f} s after it came")
     finally:
         relay.kill()
@@ -100,3 +112,10 @@ def test_a_broker_that_comes_after_everybody_else_is_used_within_ten_seconds(
 def stored(sessions: Sessions) -> int:
     with reading(sessions) as session:
         return session.scalar(select(func.count()).select_from(InboxEvent)) or 0
+
+
+def kafka_state(sessions: Sessions) -> State:
+    """As `/readyz` says it."""
+    found = look(sessions.kw["bind"], sessions, kafka=True).checks.kafka
+    assert found
+    return found.state

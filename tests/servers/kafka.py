@@ -16,6 +16,7 @@ import deployments.kafka.apache_kafka as apache
 from comms.local_stack.broker import broker_command
 from comms.local_stack.ports import HOST, answers, free_port
 from tests.local_stack.parts import becomes_true
+from tests.servers.processes import dies_with_parent
 
 APACHE = os.environ.get("COMMS_TEST_KAFKA") == "apache"
 """`make test-kafka`; the embedded broker forgets everything when it ends, Apache Kafka nothing."""
@@ -24,8 +25,10 @@ APACHE = os.environ.get("COMMS_TEST_KAFKA") == "apache"
 class Broker:
     """Can be killed and started again, and be cut off by freezing it."""
 
-    def __init__(self) -> None:
-        self.port, self._controller = free_port(), free_port()
+    def __init__(self, certificate: Path | None = None) -> None:
+        """With a certificate (key and chain, PEM) it is reached by SASL_SSL too: Apache Kafka only."""
+        self.port, self.secured_port, self._controller = free_port(), free_port(), free_port()
+        self._certificate = certificate
         self._data = Path(tempfile.mkdtemp(prefix="comms-kafka-")) if APACHE else None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -35,13 +38,18 @@ class Broker:
 
     def start(self) -> None:
         quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(self._command(), stdin=quiet, stdout=quiet, stderr=quiet)
-        assert becomes_true(lambda: answers(self.port), 60), "the broker does not answer"
+        self._process = started = subprocess.Popen(
+            self._command(), stdin=quiet, stdout=quiet, stderr=quiet, preexec_fn=dies_with_parent()
+        )
+        assert becomes_true(lambda: answers(self.port) or started.poll() is not None, 240), "the broker does not answer"
+        assert started.poll() is None, "the broker ended by itself"
 
     def _command(self) -> list[str]:
         if self._data:
             jars, data = ["--home", str(apache.HOME.absolute())], ["--data", str(self._data)]
             ports = ["--port", str(self.port), "--controller-port", str(self._controller)]
+            if self._certificate:
+                ports += ["--secured-port", str(self.secured_port), "--certificate", str(self._certificate)]
             return [sys.executable, apache.__file__, "run", *jars, *data, *ports]
         command = broker_command(self.port)
         assert command, "there is no broker binary for this platform"
@@ -69,8 +77,8 @@ class Broker:
 
 
 @contextmanager
-def broker() -> Iterator[Broker]:
-    made = Broker()
+def broker(certificate: Path | None = None) -> Iterator[Broker]:
+    made = Broker(certificate)
     try:
         made.start()
         yield made

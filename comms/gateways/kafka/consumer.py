@@ -11,7 +11,7 @@ from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 
 from comms.config.kafka import KafkaSettings
-from comms.gateways.kafka.connecting import client_options, code_of
+from comms.gateways.kafka.connecting import away, client_options, code_of
 from comms.ports import BrokerAway, IncomingMessage
 
 ANSWER_MS = 3_000
@@ -90,7 +90,7 @@ class KafkaSource:
                     max_partition_fetch_bytes=LARGEST_FETCH,
                 )
             except (KafkaError, OSError) as error:
-                raise BrokerAway(code_of(error)) from None
+                raise away(self._settings, error) from None
         return self._consumer
 
     def _away(self, error: BaseException) -> BrokerAway:

@@ -17,7 +17,7 @@ from kafka.errors import (
 )
 
 from comms.config.kafka import KafkaSettings
-from comms.gateways.kafka.connecting import client_options, code_of
+from comms.gateways.kafka.connecting import away, client_options, code_of
 from comms.gateways.kafka.tail import TAIL, read_tail
 from comms.ports import BrokerAway, Message, Publication, Receipt
 
@@ -46,10 +46,10 @@ class KafkaPublisher:
 
     def publish(self, messages: Sequence[Message]) -> Publication:
         """Write all and wait for every acknowledgement; BrokerAway where nothing was written."""
-        producer = self._connected()
+        producer, until = self._connected(), time.monotonic() + LONGEST
         receipts = [Receipt(message.row, refused="too_large") for message in messages if _too_large(message)]
         futures, fault = self._hand_over(producer, [message for message in messages if not _too_large(message)])
-        fault = _flush(producer) or fault
+        fault = _flush(producer, until) or fault
         settled = [_settled(row, future) for row, future in futures]
         receipts += [receipt for receipt in settled if isinstance(receipt, Receipt)]
         interrupted = fault or next((code for code in settled if isinstance(code, str)), None)
@@ -87,7 +87,7 @@ class KafkaPublisher:
                     delivery_timeout_ms=DELIVERY_MS,
                 )
             except (KafkaError, OSError) as error:
-                raise BrokerAway(code_of(error)) from None
+                raise away(self._settings, error) from None
         return self._producer
 
     def check(self) -> None:
@@ -140,9 +140,9 @@ def _too_large(message: Message) -> bool:
     return len(message.value) > LARGEST
 
 
-def _flush(producer: KafkaProducer) -> str | None:
+def _flush(producer: KafkaProducer, until: float) -> str | None:
     try:
-        producer.flush(timeout=DELIVERY_MS / 1000 + 1.0)
+        producer.flush(timeout=max(0.0, until - time.monotonic()))
     except KafkaError as error:
         return code_of(error)
     return None

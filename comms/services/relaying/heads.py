@@ -21,9 +21,11 @@ AT_ONCE = frozenset({"too_large", "MessageSizeTooLarge", "RecordListTooLarge"})
 
 LONGEST_WAIT = timedelta(minutes=10)
 
-
 NEAR = 4
 """Among so many times the wave's size of the oldest events its heads are looked for first."""
+
+ENOUGH = 20
+"""With so many heads among the oldest a wave goes out: to look through a long backlog for more takes longer."""
 
 
 def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
@@ -32,7 +34,7 @@ def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
     Only heads: of two events with one key the second waits until the first is acknowledged or parked.
     """
     ids = _heads_among_the_oldest(session, now, limit)
-    if len(ids) < limit:
+    if len(ids) < min(limit, ENOUGH):
         ids = _heads_of_all(session, now, limit)
     query = select(
         OutboxEvent.id,
