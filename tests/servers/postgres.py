@@ -55,7 +55,8 @@ def _run(url: str, statement: sql.Composable) -> None:
         connection.close()
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
+    """The folder of PostgreSQL's programs."""
     found = shutil.which("postgres")
     if found and (Path(found).resolve().parent / "initdb").exists():
         return Path(found).resolve().parent
@@ -66,10 +67,10 @@ def _binaries() -> Path:
 
 @contextmanager
 def _own_server(folder: Path, switched_off: Sequence[str]) -> Iterator[str]:
-    binaries, other, port = _binaries(), as_other_user(), free_port()
+    programs, other, port = binaries(), as_other_user(), free_port()
     data, log = folder / "data", folder / "log"
     initdb = [
-        binaries / "initdb",
+        programs / "initdb",
         "-D",
         data,
         "-U",
@@ -84,7 +85,7 @@ def _own_server(folder: Path, switched_off: Sequence[str]) -> Iterator[str]:
     subprocess.run([*other, *initdb], check=True, capture_output=True, text=True)
     options = [part for name in switched_off for part in ("-c", f"{name}=off")]
     run = [
-        binaries / "postgres",
+        programs / "postgres",
         "-D",
         data,
         "-h",
