@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -29,13 +30,19 @@ def alembic_config() -> Config:
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to this version; creates an SQLite file and its folder where there are none."""
     if engine.dialect.name == "sqlite" and engine.url.database not in (None, "", ":memory:"):
-        Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        _make_private(Path(str(engine.url.database)))
     with engine.connect() as connection:
         _without_foreign_keys(connection)
         config = alembic_config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         _check_foreign_keys(connection)
+
+
+def _make_private(path: Path) -> None:
+    """Health data lies in it: folder and file are made for their owner alone. What SQLite writes beside it follows."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _without_foreign_keys(connection: Connection) -> None:

@@ -92,3 +92,15 @@ def test_every_table_is_made_by_the_migrations(engine: Engine) -> None:
     with engine.connect() as connection:
         for table in Base.metadata.sorted_tables:
             assert connection.execute(table.select()).all() == []
+
+
+def test_a_new_sqlite_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "comms.db"
+    engine = make_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect():
+        modes = {found.name: found.stat().st_mode & 0o777 for found in path.parent.iterdir()}
+    engine.dispose()
+
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert set(modes.values()) == {0o600}
