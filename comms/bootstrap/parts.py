@@ -50,7 +50,11 @@ def correspondence() -> Correspondence:
 
 def platform_directory() -> AbstractContextManager[PlatformDirectory] | None:
     """The platform's services of the settings, for one run; None where there is none."""
-    given = get_config().get_platform_settings()
+    return platform_directory_of(get_config())
+
+
+def platform_directory_of(settings: Settings) -> AbstractContextManager[PlatformDirectory] | None:
+    given = settings.get_platform_settings()
     if given is None:
         return None
     from comms.gateways.platform import HttpDirectory

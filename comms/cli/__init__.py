@@ -13,6 +13,7 @@ from comms.cli import (
     check,
     db,
     docs,
+    doctor,
     emails,
     events,
     intake,
@@ -52,6 +53,7 @@ app.command()(bus.launcher)
 app.command()(stack.up)
 app.command()(stack.demo)
 app.command()(stack.deploy)
+app.command()(doctor.doctor)
 app.command()(staff.suppress)
 app.command("staff-list")(staff.staff_list)
 app.command()(staff.pause)

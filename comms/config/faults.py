@@ -104,7 +104,7 @@ def _footer(settings: Settings) -> list[str]:
 
 
 def _plaintext(settings: Settings) -> list[str]:
-    if settings.smtp_security != "none" or _is_loopback(settings.smtp_host):
+    if settings.smtp_security != "none" or is_loopback(settings.smtp_host):
         return []
     return ["SMTP_SECURITY: mail without TLS to another machine; set starttls or tls"]
 
@@ -113,7 +113,7 @@ def _plain_kafka(settings: Settings) -> list[str]:
     kafka = settings.get_kafka_settings()
     if kafka is None or kafka.security_protocol.endswith("SSL"):
         return []
-    if all(_is_loopback(server.rpartition(":")[0].strip("[]")) for server in kafka.bootstrap_servers):
+    if all(is_loopback(server.rpartition(":")[0].strip("[]")) for server in kafka.bootstrap_servers):
         return []
     return ["KAFKA_SECURITY_PROTOCOL: events without TLS to another machine; set SASL_SSL or SSL"]
 
@@ -129,10 +129,10 @@ def _plain_http(settings: Settings) -> list[str]:
 
 
 def _is_local(url: str) -> bool:
-    return _is_loopback(urlsplit(url).hostname or "")
+    return is_loopback(urlsplit(url).hostname or "")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

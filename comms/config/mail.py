@@ -61,6 +61,9 @@ class Mail(BaseModel):
     )
     email_sender: Address = setting("vermittlung@platzsuche.example", "EMAIL_SENDER", "Address in From.")
     email_sender_name: OneLine = setting("Vermittlung Psychotherapie", "EMAIL_SENDER_NAME", "Name in From.")
+    dkim_selector: OneLine = setting(
+        "", "COMMS_DKIM_SELECTOR", "Under which the relay signs; `comms doctor` looks its key up.", shown="not known"
+    )
     reply_to: Address = setting(
         "antwort@platzsuche.example", "COMMS_REPLY_TO", "Answers go here; a token is added: antwort+TOKEN@…"
     )

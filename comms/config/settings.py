@@ -26,7 +26,7 @@ from comms.config.kafka import Kafka
 from comms.config.local_stack import LocalStack
 from comms.config.mail import Mail
 from comms.config.platform import Platform
-from comms.config.secret_files import SecretFiles
+from comms.config.secret_files import SecretFiles, is_secret
 from comms.config.sending import Sending
 from comms.config.service import Service
 from comms.errors import ConfigurationError
@@ -92,9 +92,22 @@ def names() -> list[str]:
     return [str(field.validation_alias) for field in Settings.model_fields.values()]
 
 
+def secret_names() -> list[str]:
+    """List the settings that NAME_FILE may hold."""
+    return [str(field.validation_alias) for field in Settings.model_fields.values() if is_secret(field)]
+
+
 @cache
 def get_config() -> Settings:
     """Read the settings once; ConfigurationError lists every fault, without any value."""
+    settings, found = read_settings()
+    if found:
+        raise ConfigurationError(found)
+    return settings
+
+
+def read_settings() -> tuple[Settings, list[str]]:
+    """Read them anew, with the faults that forbid a start; ConfigurationError where they cannot even be read."""
     try:
         settings = Settings()
         given = {*os.environ, *dotenv_values(ENV_FILE, encoding="utf-8-sig")}
@@ -104,10 +117,7 @@ def get_config() -> Settings:
         raise ConfigurationError(
             [f"{ENV_FILE}: cannot be read; it must be UTF-8 text that this user may open"]
         ) from None
-    found = [*settings.faults(), *faults.misspelt(given, names())]
-    if found:
-        raise ConfigurationError(found)
-    return settings
+    return settings, [*settings.faults(), *faults.misspelt(given, names())]
 
 
 def _lines(errors: Iterable[ErrorDetails]) -> list[str]:

@@ -9,7 +9,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 
-from comms.local_stack import HEARTBEAT
+from comms.local_stack import DIED, HEARTBEAT, NEVER_BEGAN
 
 SILENCE = timedelta(seconds=3 * HEARTBEAT)
 """A running run that says nothing for three heartbeats is dead."""
@@ -25,8 +25,8 @@ def automations() -> list[AutomationCore]:
     beat = "prefect.flow-run.heartbeat"
     pending, running = "prefect.flow-run.Pending", "prefect.flow-run.Running"
     return [
-        _crash("end runs which died", {beat}, {beat, *_ENDS}, SILENCE, "was silent"),
-        _crash("end runs which never began", {pending}, {running, *_ENDS}, START, "did not begin"),
+        _crash(DIED, {beat}, {beat, *_ENDS}, SILENCE, "was silent"),
+        _crash(NEVER_BEGAN, {pending}, {running, *_ENDS}, START, "did not begin"),
     ]
 
 

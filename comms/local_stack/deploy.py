@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from pathlib import Path
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 
-import flows
 from comms.errors import ConfigurationError, Temporary
-from comms.local_stack import POOL
+from comms.local_stack import POOL, PREFECT_YAML
 from comms.local_stack.automations import ensure_automations
 from comms.local_stack.leftovers import end_leftovers
 from comms.local_stack.prefect_client import run_prefect, wait_for_server
-
-PREFECT_YAML = Path(flows.__file__).parent.parent / "prefect.yaml"
 
 
 def deploy(patience: float = 0, *, alone: bool = False) -> None:

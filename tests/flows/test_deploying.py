@@ -100,6 +100,33 @@ def test_again_it_changes_nothing_and_ends_a_run_that_died_before_it_began(deplo
     assert before["pools"] == [("comms", "process")]
 
 
+@pytest.mark.usefixtures("prefect_api")
+def test_the_doctor_finds_all_of_it_well_and_names_what_was_switched_off(deployed: str) -> None:
+    from comms.config import Settings
+    from comms.doctor.prefect import look
+
+    async def work(client: Any) -> None:
+        await client.send_worker_heartbeat("comms", "a test", heartbeat_interval_seconds=30)
+
+    async def switch_off(client: Any) -> None:
+        await client.pause_deployment((await client.read_deployment_by_name("follow-ups/follow-ups")).id)
+        first, *_ = await client.read_automations()
+        await client.pause_automation(first.id)
+
+    def trouble() -> list[str]:
+        settings = Settings(_env_file=None, prefect_api_url=deployed)  # type: ignore[call-arg]
+        return [finding.words for finding in look(settings) if finding.state != "ok"]
+
+    deploy(deployed)
+    assert trouble() == ["none of pool comms is online: runs wait"]
+    with_client(work)
+    assert trouble() == []
+    with_client(switch_off)
+    assert trouble() == ["follow-ups is paused: it will not run", "missing or switched off: end runs which died"]
+    deploy(deployed)
+    assert trouble() == []
+
+
 def test_a_server_that_does_not_answer_is_named() -> None:
     environment = os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
     told = subprocess.run(

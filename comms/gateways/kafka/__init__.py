@@ -2,5 +2,6 @@
 
 from comms.gateways.kafka.consumer import KafkaSource
 from comms.gateways.kafka.publisher import KafkaPublisher
+from comms.gateways.kafka.topics import list_topics
 
-__all__ = ["KafkaPublisher", "KafkaSource"]
+__all__ = ["KafkaPublisher", "KafkaSource", "list_topics"]

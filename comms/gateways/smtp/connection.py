@@ -54,6 +54,15 @@ class SmtpConnection:
             return Handed(letter.email_id, refusal, marked=False)
         return Handed(letter.email_id, self._hand_over(content), marked=True)
 
+    def refusal_of(self, sender: str, recipient: str) -> Reply | None:
+        """Ask whether it would take a letter between these two, and hand none over; None means yes."""
+        try:
+            envelope = make_envelope(Letter(0, sender, recipient, b""), self._offers)
+        except Unsendable as unsendable:
+            return unsendable.reply
+        self._unfinished = True  # whatever comes next begins with RSET
+        return self._converse([(Phase.MAIL, envelope.mail), (Phase.RCPT, envelope.rcpt)])
+
     def _allowed(self, may_hand_over: Callable[[], bool]) -> bool:
         """After 354 there is no way back but closing: RSET would be content."""
         allowed = False
@@ -70,6 +79,10 @@ class SmtpConnection:
         if self._unfinished:
             commands.insert(0, (Phase.MAIL, b"RSET\r\n"))
         self._unfinished = True
+        return self._converse(commands)
+
+    def _converse(self, commands: list[tuple[Phase, bytes]]) -> Reply | None:
+        """Say all of it, in one write where the server allows that; the first refusal is the answer."""
         phase = Phase.MAIL
         try:
             if "PIPELINING" in self._offers:
