@@ -6,7 +6,7 @@
 --
 -- Run it as an administrator in the database of the service, also after every upgrade; doing it again is harmless:
 --
---   psql --set ON_ERROR_STOP=1 --dbname comms --file deployments/postgres/roles.sql
+--   psql --set ON_ERROR_STOP=1 --file deployments/postgres/roles.sql comms
 --
 -- The roles have no password at first. Give them theirs with \password comms_app, which sends no password in clear, or
 -- for programs in these variables of the environment, never on the command line.

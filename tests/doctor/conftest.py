@@ -68,8 +68,8 @@ def kafka() -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def roles(postgres: str) -> Iterator[str]:
-    with database_with_roles(postgres) as url:
+def roles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with database_with_roles(tmp_path_factory.mktemp("pg")) as url:
         yield url
 
 

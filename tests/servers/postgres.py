@@ -30,7 +30,7 @@ def postgres_server(folder: Path, *, durable: bool = False) -> Iterator[str]:
     if given:
         yield given
         return
-    with _own_server(folder, () if durable else FAST) as url:
+    with own_server(folder, () if durable else FAST) as url:
         yield url
 
 
@@ -55,8 +55,8 @@ def _run(url: str, statement: sql.Composable) -> None:
         connection.close()
 
 
-def binaries() -> Path:
-    """The folder of PostgreSQL's programs."""
+def binaries_of_server() -> Path:
+    """The folder with `postgres`, `initdb` and `psql`."""
     found = shutil.which("postgres")
     if found and (Path(found).resolve().parent / "initdb").exists():
         return Path(found).resolve().parent
@@ -66,11 +66,12 @@ def binaries() -> Path:
 
 
 @contextmanager
-def _own_server(folder: Path, switched_off: Sequence[str]) -> Iterator[str]:
-    programs, other, port = binaries(), as_other_user(), free_port()
+def own_server(folder: Path, switched_off: Sequence[str] = FAST) -> Iterator[str]:
+    """Start one whatever TEST_DATABASE_URL says, for tests that make roles and databases of known names."""
+    binaries, other, port = binaries_of_server(), as_other_user(), free_port()
     data, log = folder / "data", folder / "log"
     initdb = [
-        programs / "initdb",
+        binaries / "initdb",
         "-D",
         data,
         "-U",
@@ -85,7 +86,7 @@ def _own_server(folder: Path, switched_off: Sequence[str]) -> Iterator[str]:
     subprocess.run([*other, *initdb], check=True, capture_output=True, text=True)
     options = [part for name in switched_off for part in ("-c", f"{name}=off")]
     run = [
-        programs / "postgres",
+        binaries / "postgres",
         "-D",
         data,
         "-h",

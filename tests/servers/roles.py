@@ -13,16 +13,19 @@ from sqlalchemy import make_url
 
 from comms.store.database import upgrade
 from comms.store.engines import make_engine
-from tests.servers.postgres import binaries, database
+from tests.servers.postgres import binaries_of_server, database, own_server
 from tests.test_layout import ROOT
 
 SCRIPT = ROOT / "deployments/postgres/roles.sql"
 
 
 @contextmanager
-def database_with_roles(server: str) -> Iterator[str]:
-    """A database that its owner has migrated, with the roles made before and after; yields the administrator's URL."""
-    with database(server) as url:
+def database_with_roles(folder: Path) -> Iterator[str]:
+    """A database that its owner has migrated, with the roles made before and after; yields the administrator's URL.
+
+    On a server of its own: roles belong to all databases of a server.
+    """
+    with own_server(folder) as server, database(server) as url:
         make_roles(url)
         owner = make_engine(as_role(url, "comms_owner"))
         upgrade(owner)
@@ -44,7 +47,7 @@ def make_roles(url: str, **passwords: str) -> None:
 
 def program(name: str) -> str:
     """A program of PostgreSQL: beside the server of the tests, else of this machine."""
-    beside = binaries() / name
+    beside = binaries_of_server() / name
     return str(beside) if beside.exists() else shutil.which(name) or str(Path(name))
 
 

@@ -49,8 +49,8 @@ HARMLESS = {
 
 
 @pytest.fixture(scope="module")
-def service(postgres: str) -> Iterator[str]:
-    with database_with_roles(postgres) as url:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with database_with_roles(tmp_path_factory.mktemp("pg")) as url:
         yield url
 
 
