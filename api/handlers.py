@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -86,7 +87,7 @@ class Outermost:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_ALWAYS]
+                message["headers"] = _guarded(message["headers"])
             await send(message)
 
         try:
@@ -100,7 +101,22 @@ class Outermost:
             _tell(scope, status, time.perf_counter() - began)
 
 
-_ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+"""Whoever has a browser show an answer of ours: it loads nothing, and nobody frames it."""
+_ALWAYS = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"strict-transport-security", b"max-age=31536000"),  # heard over TLS only, from the proxy
+]
+
+
+def _guarded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Add what every answer says; the page of the documentation has a policy of its own."""
+    given = list(headers)
+    own = any(name == _POLICY[0] for name, _ in given)
+    return [*given, *_ALWAYS] if own else [*given, *_ALWAYS, _POLICY]
 
 
 def _tell(scope: Scope, status: int, seconds: float) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from fastapi import Request
 from sqlalchemy import Engine
 
+from api.attempts import Attempts
 from api.metrics import RequestMetrics
 from api.probing import Probe
 from api.security import Doorkeeper
@@ -42,7 +43,8 @@ class Parts:
 
     @cached_property
     def doorkeeper(self) -> Doorkeeper:
-        return Doorkeeper(lambda: self.sessions, self.settings.api_requests_per_minute)
+        attempts = Attempts(self.settings.api_failed_attempts_per_minute)
+        return Doorkeeper(lambda: self.sessions, self.settings.api_requests_per_minute, attempts)
 
     @cached_property
     def readiness(self) -> Probe[Readiness]:

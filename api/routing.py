@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from api.bodies import Read
 from api.parts import parts_of
 from api.problems import MEDIA_TYPE, FieldProblem, Forbidden, example_of, invalid, shown
-from api.security import Caller, bearer
+from api.security import Caller, address_of, bearer
 from comms.rules.scopes import Scope
 
 TRIES = 3
@@ -126,7 +126,7 @@ async def _admit(request: Request, scope: Scope) -> Caller:
     keeper = parts.doorkeeper
     caller = keeper.remembered(secret)
     if caller is None:
-        caller = await run_in_threadpool(keeper.look_up, secret)
+        caller = await run_in_threadpool(keeper.look_up, secret, address_of(request.scope.get("client")))
     if not caller.may(scope):
         raise Forbidden(f"this needs a key with the scope {scope.value}")
     keeper.count(caller)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from api.attempts import Attempts
 from api.problems import TooMany, Unauthenticated
 from comms.rules.scopes import Scope, grants
 from comms.services.keys import Key, digest, find_key
@@ -36,6 +37,11 @@ class Caller:
         return grants(self.scopes, scope)
 
 
+def address_of(client: tuple[str, int] | None) -> str:
+    """Whom a request came from, as the server sees it: behind a proxy that it trusts, who asked the proxy."""
+    return client[0] if client else "a socket"
+
+
 def bearer(header: str | None) -> str:
     """Take the key out of an Authorization header; Unauthenticated where there is none."""
     scheme, _, secret = (header or "").partition(" ")
@@ -47,9 +53,9 @@ def bearer(header: str | None) -> str:
 class Doorkeeper:
     """Looks keys up, remembers them for some seconds, and counts requests per key."""
 
-    def __init__(self, sessions: Callable[[], Sessions], requests_per_minute: int) -> None:
+    def __init__(self, sessions: Callable[[], Sessions], requests_per_minute: int, attempts: Attempts) -> None:
         self._sessions = sessions
-        self._limit = requests_per_minute
+        self._limit, self._attempts = requests_per_minute, attempts
         self._known: dict[str, tuple[float, Caller]] = {}
         self._allowance: dict[int, tuple[float, float]] = {}
 
@@ -58,11 +64,22 @@ class Doorkeeper:
         until, caller = self._known.get(digest(secret), (0.0, None))
         return caller if time.monotonic() < until else None
 
-    def look_up(self, secret: str) -> Caller:
-        """Find a key in the database; Unauthenticated for one that is unknown, expired or revoked."""
+    def look_up(self, secret: str, address: str) -> Caller:
+        """Find a key in the database; Unauthenticated for one that is unknown, expired or revoked.
+
+        TooMany for who tried too many of those; a key that was usable before is looked up all the same, for others may
+        share the address.
+        """
+        if digest(secret) not in self._known:
+            self._attempts.require(address)
         with reading(self._sessions()) as session:
             key, now = find_key(session, secret), clock(session)
-        caller = _usable(key, now)
+        try:
+            caller = _usable(key, now)
+        except Unauthenticated:
+            self._known.pop(digest(secret), None)
+            self._attempts.failed(address)
+            raise
         if len(self._known) >= REMEMBERED:
             self._known.clear()
         self._known[digest(secret)] = (time.monotonic() + TRUSTED_SECONDS, caller)

@@ -13,9 +13,9 @@ from comms.cli.work import changing, looking
 from comms.rules.scopes import Scope
 
 if TYPE_CHECKING:  # keeps `comms --help` fast
-    from comms.services.keys import Key
+    from comms.services.keys import Key, NewKey
 
-app = typer.Typer(help="Make, list and revoke keys of the API.", no_args_is_help=True)
+app = typer.Typer(help="Make, list, rotate and revoke keys of the API.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
@@ -30,7 +30,6 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Make a key. It is shown now and never again; the database keeps its SHA-256 only."""
-    from comms.bootstrap import settings
     from comms.services.keys import create_key
 
     scopes = sorted(set(scope or []))
@@ -39,10 +38,33 @@ def create(
     if json:
         found = {"key": made.key, "id": made.id, "name": name, "scopes": scopes, "expires_at": made.expires_at}
         return print_json(found)
-    print(made.key)  # alone, for KEY=$(comms keys create …)
+    return _hand_over(made, f"scopes: {', '.join(scopes)}")
+
+
+def _hand_over(made: NewKey, words: str) -> None:
+    """Alone on stdout, for KEY=$(comms keys create …)."""
+    from comms.bootstrap import settings
+
+    print(made.key)
     until = made.expires_at.astimezone(settings().time_zone)
-    words = f"shown only now; scopes: {', '.join(scopes)}; ends {until:%d.%m.%Y %H:%M}"
-    return errors.print(words, style="dim", markup=False)
+    errors.print(f"shown only now; {words}; ends {until:%d.%m.%Y %H:%M}", style="dim", markup=False)
+
+
+@app.command()
+def rotate(
+    name: Annotated[str, typer.Argument(help="The key's name.", show_default=False)],
+    overlap: Annotated[int, typer.Option(metavar="HOURS", min=0, max=720, help="The old secret opens so long.")] = 24,
+    expires: Annotated[int, typer.Option(metavar="DAYS", min=1, max=3660, help="Ends after so many days.")] = 365,
+    json: AsJson = False,
+) -> None:
+    """Give a key a new secret, shown only now; the old one goes on for some hours. It stays the same key."""
+    from comms.services.keys import rotate_key
+
+    with changing() as work:
+        made = rotate_key(work.session, name, work.now, work.actor, timedelta(hours=overlap), timedelta(days=expires))
+    if json:
+        return print_json({"key": made.key, "id": made.id, "name": name, "expires_at": made.expires_at})
+    return _hand_over(made, f"the old secret opens for {overlap} hours")
 
 
 @app.command("list")
@@ -55,13 +77,14 @@ def list_(json: AsJson = False) -> None:
         found = list_keys(work.session)
     if json:
         return print_json([asdict(key) | {"usable": key.usable(work.now)} for key in found])
-    columns = ("id", "name", "scopes", "made", "ends", "now")
+    columns = ("id", "name", "scopes", "made", "ends", "old secret until", "now")
     return print_table(columns, (_row(key, work.now) for key in found), zone=settings().time_zone)
 
 
 def _row(key: Key, now: datetime) -> tuple[object, ...]:
     state = "revoked" if key.revoked_at else "usable" if key.usable(now) else "expired"
-    return key.id, key.name, ", ".join(key.scopes), key.created_at, key.revoked_at or key.expires_at, state
+    overlap = key.previous_until if key.previous_until and key.previous_until > now and not key.revoked_at else None
+    return key.id, key.name, ", ".join(key.scopes), key.created_at, key.revoked_at or key.expires_at, overlap, state
 
 
 @app.command()

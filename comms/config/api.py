@@ -17,3 +17,10 @@ class Api(BaseModel):
     api_requests_per_minute: int = setting(
         6000, "COMMS_API_REQUESTS_PER_MINUTE", "For each key and process; more are answered with 429.", ge=1, le=10**6
     )
+    api_failed_attempts_per_minute: int = setting(
+        60,
+        "COMMS_API_FAILED_ATTEMPTS_PER_MINUTE",
+        "Unknown keys from one address, per process; more are answered with 429 and not looked up.",
+        ge=1,
+        le=10**6,
+    )

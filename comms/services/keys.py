@@ -1,14 +1,15 @@
-"""Keys of the API: made, found, ended. A key is shown once and stored as its SHA-256 only."""
+"""Keys of the API: made, found, given a new secret, ended. A secret is shown once and stored as its SHA-256 only."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -21,12 +22,15 @@ PREFIX = "comms_"
 """Lets scanners of repositories recognise a key that leaked."""
 
 LIFETIME = timedelta(days=365)
+OVERLAP = timedelta(hours=24)
+"""So long the old secret opens beside the new one, unless somebody says otherwise."""
+LONGEST_OVERLAP = timedelta(days=30)
 LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
 class Key:
-    """`usable` is False once it has expired or was revoked."""
+    """`usable` is False once it has expired or was revoked. Found by its old secret, it expires with that."""
 
     id: int
     name: str
@@ -34,6 +38,8 @@ class Key:
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
+    previous_until: datetime | None = None
+    """How long the secret before the last rotation opens."""
 
     def usable(self, now: datetime) -> bool:
         return self.revoked_at is None and now < self.expires_at
@@ -57,7 +63,7 @@ def create_key(
 ) -> NewKey:
     """Make a key; BadInput for a name or scope that cannot be, Conflict where the name is taken."""
     _check(name, scopes, lifetime)
-    secret = PREFIX + secrets.token_urlsafe(32)
+    secret = _draw()
     row = ApiKey(
         name=name,
         digest=digest(secret),
@@ -75,12 +81,20 @@ def create_key(
     return NewKey(row.id, secret, row.expires_at)
 
 
+def _draw() -> str:
+    return PREFIX + secrets.token_urlsafe(32)
+
+
 def _check(name: str, scopes: Collection[str], lifetime: timedelta) -> None:
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         raise BadInput(f"needs 1 to {LONGEST_NAME} printable characters", where="name")
     unknown = set(scopes) - set(Scope)
     if unknown or not scopes:
         raise BadInput(f"one or more of: {', '.join(Scope)}", where="scope")
+    _check_lifetime(lifetime)
+
+
+def _check_lifetime(lifetime: timedelta) -> None:
     if not timedelta(0) < lifetime <= timedelta(days=3660):
         raise BadInput("a key lives for 1 to 3660 days", where="expires")
 
@@ -91,20 +105,56 @@ def digest(secret: str) -> str:
 
 
 def find_key(session: Session, secret: str) -> Key | None:
-    """Find a key by what the client sent; also one that is no longer usable."""
-    columns = (getattr(ApiKey, name) for name in Key.__dataclass_fields__)
-    row = session.execute(select(*columns).where(ApiKey.digest == digest(secret))).one_or_none()
-    return None if row is None else _key(row._mapping)
+    """Find a key by what the client sent, the secret before a rotation too; also one that is no longer usable."""
+    sent = digest(secret)
+    query = select(*_COLUMNS, ApiKey.previous_digest == sent)
+    row = session.execute(query.where(or_(ApiKey.digest == sent, ApiKey.previous_digest == sent))).one_or_none()
+    if row is None:
+        return None
+    *values, old = row
+    key = _key(values)
+    return replace(key, expires_at=min(key.expires_at, key.previous_until)) if old and key.previous_until else key
 
 
 def list_keys(session: Session) -> list[Key]:
     """List all that were ever made, newest first."""
-    columns = (getattr(ApiKey, name) for name in Key.__dataclass_fields__)
-    return [_key(row._mapping) for row in session.execute(select(*columns).order_by(ApiKey.id.desc()))]
+    return [_key(row) for row in session.execute(select(*_COLUMNS).order_by(ApiKey.id.desc()))]
 
 
-def _key(row: RowMapping) -> Key:
-    return Key(**{**row, "scopes": tuple(row["scopes"])})
+_COLUMNS = [getattr(ApiKey, field.name) for field in fields(Key)]
+
+
+def _key(values: Sequence[Any]) -> Key:
+    key = Key(*values)
+    return replace(key, scopes=tuple(key.scopes))
+
+
+def rotate_key(
+    session: Session,
+    name: str,
+    now: datetime,
+    actor: str,
+    overlap: timedelta = OVERLAP,
+    lifetime: timedelta = LIFETIME,
+) -> NewKey:
+    """Give a key a new secret; the present one opens for `overlap` more, one from before that no longer.
+
+    It stays the same key: its name in the audit log, its scopes, and what it was answered under an Idempotency-Key.
+    NotFound; Conflict where it was revoked, which is for good.
+    """
+    _check_lifetime(lifetime)
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise BadInput(f"the old secret opens for 0 to {LONGEST_OVERLAP.days * 24} hours more", where="overlap")
+    row = session.scalar(select(ApiKey).where(ApiKey.name == name).with_for_update())
+    if row is None:
+        raise NotFound("key", name)
+    if row.revoked_at is not None:
+        raise Conflict(f"the key {name} was revoked, which is for good; make one with another name")
+    secret = _draw()
+    row.previous_digest, row.previous_until = row.digest, min(row.expires_at, now + overlap)
+    row.digest, row.expires_at = digest(secret), now + lifetime
+    audit(session, actor, "key.rotate", "api_key", row.id, now)
+    return NewKey(row.id, secret, row.expires_at)
 
 
 def revoke_key(session: Session, name: str, now: datetime, actor: str) -> bool:

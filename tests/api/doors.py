@@ -40,7 +40,7 @@ class Asker:
 
 @contextmanager
 def asker(engine: Engine) -> Iterator[Asker]:
-    settings = Settings(_env_file=None, api_requests_per_minute=10**6)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, api_requests_per_minute=10**6, api_failed_attempts_per_minute=10**6)  # type: ignore[call-arg]
     headers = {"Authorization": f"Bearer {make_key(make_sessions(engine), Scope.ADMIN)}"}
     with TestClient(create_app(settings, engine), raise_server_exceptions=False, headers=headers) as client:
         yield Asker(client)

@@ -67,7 +67,8 @@ class Door:
 def door(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("door") / "comms.db")
     engine = make_engine(f"sqlite:///{path}")
-    settings = Settings(_env_file=None, api_requests_per_minute=10**6)  # type: ignore[call-arg]
+    many = {"api_requests_per_minute": 10**6, "api_failed_attempts_per_minute": 10**6}
+    settings = Settings(_env_file=None, **many)  # type: ignore[arg-type]
     with TestClient(create_app(settings, engine), raise_server_exceptions=False) as client:
         yield Door(engine, settings, client)
 

@@ -93,6 +93,53 @@ def test_a_revoked_key_opens_nothing_and_revoking_twice_is_no_fault(comms: Comms
     assert actions == ["key.create", "key.revoke"]
 
 
+def test_a_rotated_key_has_a_new_secret_and_the_old_one_for_a_while(comms: Comms, sessions: Sessions) -> None:
+    made = comms("keys", "create", "--name", "crm", "--scope", "read", "--expires", 7, "--json").json
+    said = comms("keys", "rotate", "crm", "--overlap", 2)
+    new = said.out.strip()
+
+    assert new.startswith("comms_")
+    assert "the old secret opens for 2 hours" in said.err
+    with reading(sessions) as session:
+        now = clock(session)
+        old, found = find_key(session, made["key"]), find_key(session, new)
+        assert old
+        assert found
+        assert (old.id, old.scopes) == (found.id, found.scopes) == (made["id"], ("read",))
+        assert old.usable(now)
+        assert not old.usable(now + timedelta(hours=2))
+        assert found.usable(now + timedelta(days=364))
+        actions = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
+    assert actions == ["key.create", "key.rotate"]
+    assert comms("keys", "list", "--json").json[0]["previous_until"] is not None
+
+
+def test_only_the_secret_before_the_last_rotation_overlaps(comms: Comms, sessions: Sessions) -> None:
+    first = comms("keys", "create", "--name", "crm", "--scope", "read").out.strip()
+    second = comms("keys", "rotate", "crm").out.strip()
+    third = comms("keys", "rotate", "crm").out.strip()
+    assert [usable(sessions, secret) for secret in (first, second, third)] == [False, True, True]
+
+    fourth = comms("keys", "rotate", "crm", "--overlap", 0).out.strip()
+    assert [usable(sessions, secret) for secret in (third, fourth)] == [False, True]
+
+    comms("keys", "revoke", "crm")
+    assert not usable(sessions, fourth)
+    said = comms("keys", "rotate", "crm")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("conflict: the key crm was revoked")
+
+
+def test_an_old_secret_lives_no_longer_than_its_key_would_have(comms: Comms, sessions: Sessions) -> None:
+    old = comms("keys", "create", "--name", "crm", "--scope", "read", "--expires", 1).out.strip()
+    comms("keys", "rotate", "crm", "--overlap", 720)
+
+    with reading(sessions) as session:
+        found = find_key(session, old)
+        assert found
+        assert not found.usable(clock(session) + timedelta(days=1))
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -101,6 +148,7 @@ def test_a_revoked_key_opens_nothing_and_revoking_twice_is_no_fault(comms: Comms
         (["create", "--name", " ", "--scope", "read"], "bad_input: name: needs 1 to 80 printable characters"),
         (["create", "--name", "x" * 81, "--scope", "read"], "bad_input: name: needs 1 to 80 printable characters"),
         (["create", "--name", "a\nb", "--scope", "read"], "bad_input: name: needs 1 to 80 printable characters"),
+        (["rotate", "nobody"], "not_found: there is no key nobody"),
         (["revoke", "nobody"], "not_found: there is no key nobody"),
     ],
 )

@@ -23,6 +23,9 @@ class ApiKey(Base):
     created_by: Mapped[str] = mapped_column(String(100))
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    previous_digest: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """Of the secret before the last rotation; it opens until `previous_until`."""
+    previous_until: Mapped[datetime | None]
 
 
 class IdempotencyAnswer(Base):
