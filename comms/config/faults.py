@@ -6,11 +6,11 @@ Every check returns lines of the form `NAME: what is wrong; what to do`, without
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from comms.errors import ConfigurationError
 
@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from comms.config.settings import Settings
 
 SAMPLE_DOMAIN = re.compile(r"(^|[@.])((example|test|invalid)|example\.(org|com|net|de))$", re.IGNORECASE)
-SAMPLE_TEXT = re.compile(
-    r"^$|^<.*>$|^your[-_ ]|change[-_ ]?me|\(beispiel\)|impressum folgt|^(password|passwort|secret)$", re.IGNORECASE
+SAMPLE_TEXT = re.compile(r"^$|^<.*>$|^your[-_ ]|change[-_ ]?me|\(beispiel\)|impressum folgt", re.IGNORECASE)
+SAMPLE_SECRET = re.compile(
+    SAMPLE_TEXT.pattern
+    + r"|^(.)\1*$|^(comms|postgres|prefect|kafka|admin|root|guest|user|test|demo|example|token|geheim|trial"
+    r"|(my|top|your)?[-_ ]?(pass(word|wort)?|secret|key)|1234\d*|qwert[yz]|letmein|todo|xxx+)[-_ ]?\d{0,4}!?$",
+    re.IGNORECASE,
 )
+"""What documents, compose files and tired people put where a secret belongs."""
 
 _OUR_NAMES = ("COMMS_", "SMTP_", "PLATFORM_")
 
@@ -66,7 +71,7 @@ def _calls(settings: Settings) -> list[str]:
 
 def dangers(settings: Settings) -> list[str]:
     """Say what must not go into production."""
-    plain = [*_plaintext(settings), *_plain_kafka(settings), *_plain_http(settings)]
+    plain = [*_plaintext(settings), *_plain_database(settings), *_plain_kafka(settings), *_plain_http(settings)]
     return [*_placeholders(settings), *_footer(settings), *plain]
 
 
@@ -78,20 +83,17 @@ def _placeholders(settings: Settings) -> list[str]:
         "COMMS_UNSUBSCRIBE": settings.unsubscribe,
     }
     texts = {"EMAIL_SENDER_NAME": settings.email_sender_name, "COMMS_ORGANISATION": settings.organisation}
-    passwords = {
-        "DATABASE_URL": _password_in(settings.database_url),
-        "SMTP_PASSWORD": settings.smtp_password.get_secret_value(),
-        "COMMS_PLATFORM_TOKEN": settings.platform_token.get_secret_value(),
-    }
     found = [name for name, value in domains.items() if SAMPLE_DOMAIN.search(value)]
     found += [name for name, value in texts.items() if SAMPLE_TEXT.search(value.strip())]
-    found += [name for name, value in passwords.items() if value and SAMPLE_TEXT.search(value)]
+    found += [name for name, value in _secrets(settings) if value and SAMPLE_SECRET.search(value)]
     return [f"{name}: still a placeholder; set the real one" for name in found]
 
 
-def _password_in(url: str) -> str:
-    found = re.match(r"[^:/]+://[^:/@]*:(?P<password>[^@]*)@", url)
-    return found["password"] if found else ""
+def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
+    yield "DATABASE_URL", unquote(urlsplit(settings.database_url).password or "")
+    yield "SMTP_PASSWORD", settings.smtp_password.get_secret_value()
+    yield "KAFKA_SASL_PASSWORD", settings.kafka_sasl_password.get_secret_value()
+    yield "COMMS_PLATFORM_TOKEN", settings.platform_token.get_secret_value()
 
 
 def _footer(settings: Settings) -> list[str]:
@@ -107,6 +109,17 @@ def _plaintext(settings: Settings) -> list[str]:
     if settings.smtp_security != "none" or is_loopback(settings.smtp_host):
         return []
     return ["SMTP_SECURITY: mail without TLS to another machine; set starttls or tls"]
+
+
+def _plain_database(settings: Settings) -> list[str]:
+    """With less than verify-full anybody on the way can be the database."""
+    url = urlsplit(settings.database_url)
+    given = parse_qs(url.query)
+    hosts = [host for named in [url.hostname or "", *given.get("host", [])] for host in named.split(",")]
+    apart = [host for host in hosts if host and not host.startswith("/") and not is_loopback(host)]
+    if url.scheme.startswith("sqlite") or not apart or given.get("sslmode") == ["verify-full"]:
+        return []
+    return ["DATABASE_URL: another machine whose certificate is not verified; add ?sslmode=verify-full&sslrootcert=…"]
 
 
 def _plain_kafka(settings: Settings) -> list[str]:

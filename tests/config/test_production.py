@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from tests.config.reading import faults, read
 
 PRODUCTION = {
     "COMMS_ENVIRONMENT": "production",
-    "DATABASE_URL": "postgresql://comms:kahF7ohgh@db.platzsuche.de/comms",
+    "DATABASE_URL": "postgresql://comms:kahF7ohgh@db.platzsuche.de/comms?sslmode=verify-full",
     "SMTP_HOST": "mail.platzsuche.de",
     "SMTP_SECURITY": "starttls",
     "SMTP_PASSWORD": "Eiz<ee9;ahy",
@@ -37,7 +39,7 @@ def test_a_complete_production_starts(monkeypatch: pytest.MonkeyPatch) -> None:
         ("COMMS_LEGAL_FOOTER", ""),
         ("COMMS_LEGAL_FOOTER", "  "),
         ("COMMS_LEGAL_FOOTER", "<Impressum>"),
-        ("DATABASE_URL", "postgresql://comms:changeme@db/comms"),
+        ("DATABASE_URL", "postgresql://comms:changeme@127.0.0.1/comms"),
         ("SMTP_PASSWORD", "change-me"),
         ("SMTP_PASSWORD", "<password>"),
         ("SMTP_HOST", "smtp.example.org"),
@@ -92,3 +94,65 @@ def test_production_refuses_a_token_that_is_a_placeholder(monkeypatch: pytest.Mo
     said = faults(monkeypatch, **(PRODUCTION | {"COMMS_PLATFORM_TOKEN": "change-me"}))
 
     assert said == ["COMMS_PLATFORM_TOKEN: still a placeholder; set the real one"]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *(
+            "changeme",
+            "Change-Me!",
+            "secret",
+            "password",
+            "Passwort1",
+            "my-secret",
+            "comms",
+            "postgres",
+            "kafka",
+            "admin",
+        ),
+        *("geheim", "123456", "xxxxxx", "aaaaaaaa", "<token>", "your-password-here", "test123", "prefect", "todo"),
+    ],
+)
+def test_production_refuses_secrets_that_everybody_knows(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    kafka = {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_USERNAME": "a", "KAFKA_SASL_PASSWORD": secret}
+    url = f"postgresql://comms:{quote(secret, safe='')}@127.0.0.1/comms"
+    given = {"DATABASE_URL": url, "SMTP_PASSWORD": secret, "COMMS_PLATFORM_TOKEN": secret.replace(" ", "")} | kafka
+
+    said = faults(monkeypatch, **(PRODUCTION | given))
+
+    names = ("DATABASE_URL", "SMTP_PASSWORD", "KAFKA_SASL_PASSWORD", "COMMS_PLATFORM_TOKEN")
+    assert said == [f"{name}: still a placeholder; set the real one" for name in names]
+
+
+@pytest.mark.parametrize(
+    "secret", ["kahF7ohgh", "correct horse battery", "comms-Ahph7e", "mypassphrase-is-long", "0aQ"]
+)
+def test_production_takes_secrets_of_ones_own(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    assert read(monkeypatch, **(PRODUCTION | {"SMTP_PASSWORD": secret})).faults() == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("db.platzsuche.de/comms", "db/comms?sslmode=require", "10.0.0.7/comms?sslmode=verify-ca"),
+        *("localhost,db/comms?sslmode=disable", "/comms?host=db", "localhost/comms?host=db&sslmode=prefer"),
+    ],
+)
+def test_production_verifies_the_database_on_another_machine(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    said = faults(monkeypatch, **(PRODUCTION | {"DATABASE_URL": f"postgresql://comms:kahF7ohgh@{place}"}))
+
+    assert [line.split(":")[0] for line in said] == ["DATABASE_URL"]
+    assert "sslmode=verify-full" in said[0]
+    assert "kahF7ohgh" not in said[0]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("postgresql://a:kahF7ohgh@127.0.0.1/c", "postgresql://a@[::1]/c", "postgresql:///c?host=/run/postgresql"),
+        *("postgresql://a@db.platzsuche.de/c?sslmode=verify-full&sslrootcert=/etc/ca.pem", "sqlite:////tmp/c.db"),
+    ],
+)
+def test_production_takes_a_verified_database_or_one_of_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert read(monkeypatch, **(PRODUCTION | {"DATABASE_URL": url})).faults() == []
