@@ -73,6 +73,11 @@ def require_current(engine: Engine) -> None:
         )
 
 
+def known_revisions() -> set[str]:
+    """Every version of the schema that this program can begin from."""
+    return {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
+
+
 def differences(engine: Engine) -> list[str]:
     """Say how the schema differs from the models, one line each; CHECKs and partial indexes included.
 
