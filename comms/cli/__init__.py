@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 
 from comms.cli import (
+    backup,
     bus,
     calls,
     check,
@@ -54,9 +55,12 @@ app.command()(stack.up)
 app.command()(stack.demo)
 app.command()(stack.deploy)
 app.command()(doctor.doctor)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(staff.suppress)
 app.command("staff-list")(staff.staff_list)
 app.command()(staff.pause)
+app.command()(staff.drain)
 app.command()(staff.resume)
 
 

@@ -28,6 +28,7 @@ def _facts(email: EmailDetails) -> Iterator[tuple[str, Any]]:
     yield "status", email.status if not email.status_reason else f"{email.status} ({email.status_reason})"
     yield "to", f"{email.recipient_name} <{email.recipient_email}>"
     yield "subject", email.subject
+    yield "Message-ID", email.message_id
     for name in (
         "therapist_id",
         "template",

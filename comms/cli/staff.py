@@ -1,9 +1,12 @@
-"""`comms suppress`, `staff-list`, `pause`, `resume`: what staff decide for the whole service."""
+"""`comms suppress`, `staff-list`, `pause`, `drain`, `resume`: what staff decide for the whole service."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -11,6 +14,14 @@ from comms.cli.emails import Fate
 from comms.cli.output import console, print_json, print_table
 from comms.cli.work import changing, looking
 from comms.errors import BadInput
+
+if TYPE_CHECKING:  # keeps `comms --help` fast
+    from sqlalchemy.orm import Session
+
+T = TypeVar("T")
+
+TICK = 0.5
+"""Seconds between two looks."""
 
 
 def suppress(
@@ -94,6 +105,29 @@ def pause(reason: Annotated[str | None, typer.Option(help="Why, for whoever find
     with changing() as work:
         pause_sending(work.session, work.actor, work.now, reason)
     console.print("sending is paused")
+
+
+def drain(
+    patience: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Wait at most so long.")] = 300,
+    reason: Annotated[str, typer.Option(help="Why, for whoever finds it paused.")] = "drained",
+) -> None:
+    """Pause sending and wait until nothing is under way: then programs may be stopped. Exit code 1: not in time."""
+    from comms.services.draining import under_way
+
+    pause(reason)
+    until = time.monotonic() + patience
+    while not (found := _now(under_way)).nothing and time.monotonic() < until:
+        time.sleep(TICK)
+    if found.nothing:
+        return console.print("nothing is under way")
+    console.print(f"still under way: {found.emails} emails, jobs: {', '.join(found.jobs) or 'none'}", markup=False)
+    raise typer.Exit(1)
+
+
+def _now(ask: Callable[[Session, datetime], T]) -> T:
+    """Each look is a transaction of its own, and sees what was committed by then."""
+    with looking() as work:
+        return ask(work.session, work.now)
 
 
 def resume() -> None:
