@@ -1,7 +1,7 @@
 """A session in a document: shell blocks, each with the block of what it prints, run one after the other in one shell.
 
-What is printed may be abbreviated by `…`: at the end of a text, or as the last entry of an object or list. Instants,
-dates and tags stand for any others.
+What is printed may be abbreviated by `…`: anywhere in a line of text, alone for any lines, or as the last entry of an
+object or list. Instants, dates and tags in JSON stand for any others.
 """
 
 from __future__ import annotations
@@ -62,7 +62,15 @@ def differences(step: Step, printed: str) -> list[str]:
         return list(_compare_answers(step.shown, printed))
     if step.kind == "json":
         return list(_compare(_abbreviated(step.shown), json.loads(printed), "$"))
-    return list(_compare(step.shown.strip(), printed.strip(), "output"))
+    return list(_compare_lines(step.shown.strip(), printed.strip()))
+
+
+def _compare_lines(shown: str, real: str) -> Iterator[str]:
+    """Text line by line, blanks at their ends aside; `…` is anything in a line, a line of its own any lines."""
+    lines = [re.escape(line.rstrip()).replace("…", ".*") for line in shown.splitlines()]
+    wanted = "".join("(.*\n)*" if line == ".*" else f"{line} *\n" for line in lines)
+    if not re.fullmatch(wanted, f"{real}\n"):
+        yield f"output: {real!r}, not {shown!r}"
 
 
 def _compare_answers(shown: str, printed: str) -> Iterator[str]:

@@ -67,3 +67,21 @@ def test_the_session_goes_from_the_key_to_the_answer() -> None:
 )
 def test_a_difference_would_be_found(shown: str, real: str, found: list[str]) -> None:
     assert differences(Step("", "json", shown), real) == found
+
+
+@pytest.mark.parametrize(
+    ("shown", "real", "same"),
+    [
+        ("one  two", "one  two   ", True),
+        ("one\ntwo", "one\n", False),
+        ("one …\ntwo", "one and more\ntwo", True),
+        ("one … end", "one and more end", True),
+        ("one … end", "one and more", False),
+        ("one\n…\nlast", "one\n2\n3\nlast", True),
+        ("one\n…\nlast", "one\nlast", True),
+        ("one", "one\ntwo", False),
+        ("a.b", "axb", False),
+    ],
+)
+def test_a_difference_in_lines_would_be_found(shown: str, real: str, same: bool) -> None:
+    assert (differences(Step("", "text", shown), real) == []) is same
