@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+from tests.servers.quick import quick_commands
 from tests.servers.smtp import Behaviour, Drop, Session, SmtpServer
 from tests.shell_session import differences, read_steps, run_steps
 from tests.test_layout import ROOT
@@ -24,9 +24,9 @@ def fails_twice() -> Callable[[Session], Behaviour]:
 
 
 def test_the_runbook_prints_what_it_says(tmp_path: Path) -> None:
-    with SmtpServer({"content": fails_twice()}) as relay:
+    with SmtpServer({"content": fails_twice()}) as relay, quick_commands(tmp_path) as commands:
         environment = {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join([str(commands), os.environ["PATH"]]),
             "HOME": str(tmp_path),
             "COMMS_HOME": str(tmp_path / "home"),
             "COMMS_SMTP_CONNECTIONS": "1",

@@ -90,7 +90,7 @@ def _finish(path: Path) -> int:
     with closing(sqlite3.connect(path)) as made:
         made.execute("PRAGMA journal_mode = DELETE")
         made.execute(f"PRAGMA application_id = {OURS}")
-        rows = sum(made.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in Base.metadata.tables)  # noqa: S608
+        rows: int = sum(made.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in Base.metadata.tables)  # noqa: S608
     with path.open("rb") as file:
         os.fsync(file.fileno())
     return rows

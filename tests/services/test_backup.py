@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import Engine, select, update
 from comms.errors import BadInput, Conflict, DatabaseNotReady
 from comms.services.pause import resume_sending, sending_state
 from comms.services.restoring import restore_backup
+from comms.services.sending import send_queued_emails
 from comms.services.sending.claim import claim_due_emails
 from comms.services.sending.marks import grant_marks
 from comms.store.backups import GAP, write_backup
@@ -24,8 +26,8 @@ from comms.store.models import Base, Email, Therapist
 from comms.store.session import Sessions, make_sessions, reading, writing
 from tests.factories import make_request, make_therapist
 from tests.invariants import broken
-from tests.servers.sender import LEASE, start_sender
-from tests.servers.sending import read_journal
+from tests.servers.sender import BRIEF, LEASE, start_sender
+from tests.servers.sending import read_journal, smtp_sender
 from tests.servers.smtp import SmtpServer
 from tests.services.test_batching import run
 from tests.services.test_sending_crashes import by_status
@@ -133,7 +135,7 @@ def test_letters_under_way_end_in_doubt_or_in_the_queue_and_nothing_is_sent(
         assert sending_state(session).paused
     assert broken(others) == {}
     with SmtpServer() as relay:
-        start_sender(str(empty.url), relay.port).join(60)
+        send_queued_emails(others, smtp_sender(relay.port), BRIEF, datetime.now(UTC), limit=100)
         assert relay.received == []
 
 
@@ -153,7 +155,7 @@ def test_a_backup_taken_while_senders_work_is_one_moment(
         assert broken(others) == {}
         with writing(others) as session:
             resume_sending(session, "cli:anja", clock(session))
-        start_sender(str(empty.url), relay.port, idle_seconds=2 * LEASE.total_seconds()).join(60)
+        send_queued_emails(others, smtp_sender(relay.port), BRIEF, datetime.now(UTC), limit=100)
 
     assert sum(map(len, then.values())) == 60
     assert "sending" not in then
