@@ -8,7 +8,8 @@ from itertools import count
 from pathlib import Path
 
 from tests.servers.quick import quick_commands
-from tests.servers.smtp import Behaviour, Drop, Session, SmtpServer
+from tests.servers.script import Behaviour, Drop, Session
+from tests.servers.smtp import SmtpServer
 from tests.shell_session import differences, read_steps, run_steps
 from tests.test_layout import ROOT
 

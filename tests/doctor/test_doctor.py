@@ -16,7 +16,7 @@ from tests.doctor.conftest import Break, Installation
 from tests.servers.platform import Answer
 from tests.servers.processes import free_port
 from tests.servers.roles import as_role
-from tests.servers.smtp import Hang
+from tests.servers.script import Hang
 
 FAULT, WARNING, UNKNOWN = State.FAULT, State.WARNING, State.UNKNOWN
 
@@ -174,7 +174,7 @@ def test_on_request_it_sends_one_letter(installation: Installation) -> None:
     assert [f.state for f in found if f.subject == "test mail"] == [State.OK]
     (letter,) = installation.relay.received
     assert (letter.sender, letter.recipients) == ("vermittlung@platzsuche.de", ("technik@platzsuche.de",))
-    assert letter.secure
+    assert letter.tls
     assert b"Auto-Submitted: auto-generated" in letter.content
     assert letter.message_id in next(f.words for f in found if f.subject == "test mail")
 

@@ -6,8 +6,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from comms.config.kafka import KafkaSettings
-from comms.gateways.kafka.connecting import client_options, code_of
-from comms.ports import BrokerAway
+from comms.gateways.kafka.connecting import away, client_options
 
 ANSWER_MS = 3_000
 
@@ -23,4 +22,4 @@ def list_topics(settings: KafkaSettings) -> frozenset[str]:
         finally:
             client.close()
     except (KafkaError, OSError) as error:
-        raise BrokerAway(code_of(error)) from None
+        raise away(settings, error) from None
