@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ from comms.config import get_config
 from comms.store.models import Email, JobRun
 from comms.store.session import Sessions, reading, writing
 from tests.factories import make_request, make_therapist
+from tests.faults.judging import contradictions
+from tests.installation import environment
+from tests.servers.commands import start_command
 from tests.servers.platform import PlatformServer, german_patient, german_request, german_therapist
 from tests.servers.smtp import SmtpServer
 
@@ -166,6 +170,29 @@ def test_a_retry_redoes_only_what_is_left(rows: Sessions, relay: SmtpServer, mon
     assert states["send, round 1"] == "Completed"
     with reading(rows) as session:
         assert session.scalars(select(JobRun.state)).one() == "completed"
+
+
+def test_the_same_night_from_prefect_and_from_cron_at_once_writes_to_everybody_once(
+    rows: Sessions, relay: SmtpServer, tmp_path: Path
+) -> None:
+    from flows.daily_batch import schedule_daily_batch_processing as flow
+
+    ask(rows, 12)
+    here = environment(f"sqlite:///{tmp_path / 'comms.db'}", tmp_path, relay.port)
+
+    async def story() -> tuple[Any, Any]:
+        flow_run = await start(flow, chunk_size=1)
+        cron = start_command(["run", "daily-batch", "--chunk-size", "1", "--json"], here, tmp_path / "cron")
+        return await run(flow, flow_run), cron
+
+    state, cron = asyncio.run(story())
+    cron.join(60)
+
+    assert (state.is_completed(), cron.exitcode) == (True, 0)
+    assert (count(rows), len(relay.received), len({r.recipients for r in relay.received})) == (12, 12, 12)
+    assert contradictions(rows, received=relay.message_ids) == []
+    with reading(rows) as session:
+        assert session.scalars(select(JobRun.state)).all() == ["completed", "completed"]
 
 
 def test_a_database_that_is_away_for_a_moment_is_asked_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -37,6 +38,20 @@ def test_a_day_is_as_long_as_the_clocks_make_it(day: date, hours: int) -> None:
     begin, end = bounds_of(day, BERLIN)
     assert end - begin == timedelta(hours=hours)
     assert clock_of(begin, BERLIN) == (day, time())
+
+
+def test_3000_days_in_a_row_join_without_a_gap_and_only_the_changing_ones_are_not_288_cells_long() -> None:
+    days = [date(2027, 1, 1) + timedelta(days=number) for number in range(3000)]
+    bounds = [bounds_of(day, BERLIN) for day in days]
+
+    assert all(end == begin for (_, end), (begin, _) in pairwise(bounds))
+    unusual = {day: (end - begin) // timedelta(minutes=5) for day, (begin, end) in zip(days, bounds, strict=True)}
+    assert {day: cells for day, cells in unusual.items() if cells != 288} == {
+        day: {3: 276, 10: 300}[day.month]
+        for day in days
+        if day.month in (3, 10) and day.weekday() == 6 and day.day > 24  # the last Sunday
+    }
+    assert (unusual[date(2027, 3, 28)], unusual[date(2027, 10, 31)], unusual[date(2028, 2, 29)]) == (276, 300, 288)
 
 
 @pytest.mark.parametrize("day", [date.min, date.max])
