@@ -4,6 +4,8 @@ BIN := .venv/bin
 # the files of tests lie in memory where there is room: nothing in them outlives the power
 MEMORY := $(shell df -k --output=avail /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 { print "/dev/shm" }')
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-package setuptools \
+    --custom-compile-command "make lock"
 PINNED := --no-deps --require-hashes -r requirements.lock
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,6 +31,12 @@ test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 
 	@COMMS_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/kafka tests/flows/test_matching_story.py \
 	    tests/services/test_relaying.py tests/gateways/test_kafka_source.py $(ARGS)
 
+test-image: .venv/ready ## the steps of the Dockerfile, run         needs Linux, root and the package index
+	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/deployments/rehearse_image.py $(ARGS)
+
+test-rolling: .venv/ready ## restart every part under load, 20 times
+	@COMMS_TEST_ROUNDS=20 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/deployments/test_rolling_restart.py $(ARGS)
+
 check: .venv/ready ## format, lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "fix with: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
@@ -36,9 +44,10 @@ check: .venv/ready ## format, lint, types, import contracts, generated files
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 	@$(BIN)/comms docs check
 
-lock: .venv/ready ## renew requirements.lock from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade \
-	    --no-emit-package setuptools --all-extras --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+lock: .venv/ready ## renew the three locks from pyproject.toml: all, the image's, what builds it
+	@$(COMPILE) --upgrade --all-extras -o requirements.lock pyproject.toml
+	@$(COMPILE) --upgrade --no-annotate -c requirements.lock --extra docker --extra kubernetes -o requirements-runtime.lock pyproject.toml
+	@echo hatchling | $(COMPILE) --upgrade --no-annotate -c requirements.lock -o requirements-build.lock -
 
 bench: .venv/ready ## measurements, side by side                 ARGS="slots"
 	@$(BIN)/python -m benchmarks $(ARGS)

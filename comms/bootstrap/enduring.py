@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
+from comms.bootstrap.parts import settings
 from comms.bootstrap.trouble import passes
 
 REST = 2.0
@@ -13,8 +15,14 @@ REST = 2.0
 
 
 def endure(turn: Callable[[], float], stop: threading.Event, log: logging.Logger) -> None:
-    """Take turns until `stop` is set; each says how many seconds to wait. Trouble that passes is waited for."""
+    """Take turns until `stop` is set; each says how many seconds to wait. Trouble that passes is waited for.
+
+    Every turn touches NAME.alive in COMMS_HOME, by which whoever runs containers sees that it does not hang.
+    """
+    alive = settings().home / f"{log.name}.alive"
     while not stop.is_set():
+        with suppress(OSError):  # a folder that is not there, or not ours: then it is not watched
+            alive.touch()
         try:
             wait = turn()
         except Exception as error:

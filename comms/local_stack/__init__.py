@@ -1,10 +1,15 @@
 """The supervisor behind `comms up` and `comms demo`, and what it runs. Importing it costs nothing."""
 
+import sys
 from pathlib import Path
 
 import flows
 
-PREFECT_YAML = Path(flows.__file__).parent.parent / "prefect.yaml"
+_PLACES = (
+    Path(flows.__file__).parent.parent / "prefect.yaml",  # in a clone
+    Path(sys.prefix) / "share" / "communication-service" / "prefect.yaml",  # where the wheel puts it
+)
+PREFECT_YAML = next((place for place in _PLACES if place.exists()), _PLACES[0])
 
 POOL = "comms"
 """The work pool of `prefect.yaml`."""

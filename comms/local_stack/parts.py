@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 
 from comms.config import Settings
 from comms.errors import ConfigurationError
 from comms.local_stack.part import Part
 from comms.local_stack.ports import HOST, answers
+from comms.local_stack.probe import is_healthy
 
 DATABASE, SAMPLE, PREFECT, WORKER, MAIL, API = "database", "sample", "prefect", "worker", "mail", "api"
 KAFKA, RELAY, LAUNCHER = "kafka", "relay", "launcher"
@@ -74,12 +73,3 @@ def api(port: int) -> Part:
         "--timeout-graceful-shutdown", "4", "--no-access-log",
     ]  # fmt: skip
     return Part(API, command, (DATABASE,), ready=lambda: is_healthy(f"http://{HOST}:{port}/healthz"))
-
-
-def is_healthy(url: str) -> bool:
-    """Say whether it answers 200 there now."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - http to this machine
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

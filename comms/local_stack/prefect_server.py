@@ -1,11 +1,14 @@
 """`python -m comms.local_stack.prefect_server PORT`: a Prefect server whose schedules work with SQLAlchemy 2.1.
 
+It listens on this machine only, unless PREFECT_SERVER_API_HOST says otherwise, as in a container.
+
 Prefect 3.8 hands its scheduler's bulk insert a value for the hybrid attribute `state`. SQLAlchemy 2.0 ignored it, 2.1
 refuses it unless the attribute says what becomes of it; then no scheduled run is ever made. It says so here.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -31,9 +34,10 @@ def _leave_alone(cls: Any, mapping: MutableMapping[str, Any], value: Any) -> Non
 
 
 def main() -> None:
-    """Serve API and UI on this machine until SIGTERM."""
+    """Serve API and UI until SIGTERM."""
     allow_bulk_inserts()
-    run_prefect("server", "start", "--host", HOST, "--port", sys.argv[1])
+    host = os.environ.get("PREFECT_SERVER_API_HOST", HOST)
+    run_prefect("server", "start", "--host", host, "--port", sys.argv[1])
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from fastapi.testclient import TestClient
 
 from api.building import create_app
 from comms.config import Settings
-from comms.local_stack.parts import is_healthy
 from comms.local_stack.ports import HOST, free_port
+from comms.local_stack.probe import is_healthy
 from tests.local_stack.parts import becomes_true
 
 

@@ -13,8 +13,8 @@ import pytest
 from comms import bootstrap
 from comms.bootstrap import parts
 from comms.config import get_config
-from comms.local_stack.parts import is_healthy
 from comms.local_stack.ports import HOST, free_port
+from comms.local_stack.probe import is_healthy
 from comms.store.session import Sessions, make_sessions
 from tests.local_stack.parts import becomes_true
 from tests.servers.processes import dies_with_parent

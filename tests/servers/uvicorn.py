@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from comms.local_stack.parts import is_healthy
 from comms.local_stack.ports import HOST
+from comms.local_stack.probe import is_healthy
 from tests.local_stack.parts import becomes_true
 from tests.servers.processes import dies_with_parent, free_port
 
