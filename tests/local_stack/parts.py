@@ -56,11 +56,11 @@ def lives(pid: int) -> bool:
     return True
 
 
-def becomes_true(question: Callable[[], bool], seconds: float) -> bool:
-    """Ask again and again; True as soon as the answer is yes."""
+def becomes_true(question: Callable[[], bool], seconds: float, every: float = 0.02) -> bool:
+    """Ask again and again; True as soon as the answer is yes. `every`: seconds between, for questions that cost."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if question():
             return True
-        time.sleep(0.02)
+        time.sleep(every)
     return question()
