@@ -31,7 +31,7 @@ LETTER = b"Subject: Anfrage\r\nMessage-ID: <bench@test.example>\r\n\r\n" + b"Gut
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, _sink() as port:
+    with tempfile.TemporaryDirectory() as folder, sink() as port:
         _measure("SQLite", f"sqlite:///{folder}/comms.db", port)
         with postgres_server(Path(folder), durable=True) as server, database(server) as url:
             _measure("PostgreSQL", url, port)
@@ -60,12 +60,13 @@ def _sender(sessions: Sessions, port: int, connections: int) -> Way:
 
 
 def _time(sessions: Sessions, work: Way | object) -> float:
-    _queue_again(sessions)
+    queue_again(sessions)
     assert callable(work)
     return speed(EMAILS, work)
 
 
-def _queue_again(sessions: Sessions) -> None:
+def queue_again(sessions: Sessions) -> None:
+    """Make every email due once more, as if it had never been tried."""
     due = datetime.now(UTC) - timedelta(minutes=1)
     with writing(sessions) as session:
         session.execute(delete(DeliveryAttempt))
@@ -94,7 +95,7 @@ def _naive(sessions: Sessions, port: int) -> None:
 
 
 @contextmanager
-def _sink() -> Iterator[int]:
+def sink() -> Iterator[int]:
     """A mail server that takes everything, in a process of its own; yields its port."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
