@@ -16,8 +16,9 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.asking import Repeated
-from api.problems import answer_to, away, field_problems, invalid, problem, unexpected
+from api.problems import answer_to, away, commit_lost, field_problems, invalid, problem, unexpected
 from comms.errors import CommsError
+from comms.store.session import CommitLost
 
 log = logging.getLogger("comms.api")
 
@@ -29,6 +30,7 @@ def handle_errors(app: FastAPI) -> None:
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_of_the_framework)
     app.exception_handler(IntegrityError)(_collided)
+    app.exception_handler(CommitLost)(_commit_lost)
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.exception_handler(kind)(_database_away)
     app.add_middleware(Outermost)
@@ -70,6 +72,11 @@ async def _collided(request: Request, error: IntegrityError) -> Response:
 async def _database_away(request: Request, error: Exception) -> Response:
     _report(request.scope, error)
     return away()
+
+
+async def _commit_lost(request: Request, error: Exception) -> Response:
+    _report(request.scope, error)
+    return commit_lost()
 
 
 class Outermost:

@@ -179,6 +179,15 @@ def away() -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "database_away", text, headers)
 
 
+def commit_lost() -> Response:
+    """The database went away while it wrote."""
+    text = (
+        "the database went away while the change was being written: it was made, or it was not; send the same request"
+        " again with its Idempotency-Key, or look first"
+    )
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, "commit_lost", text, {"Retry-After": str(RETRY_SECONDS)})
+
+
 def unexpected() -> Response:
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected", "a fault of this service; its log names the place")
 

@@ -68,13 +68,14 @@ _NOTICED = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count"
 
 def _postgresql(url: URL) -> Engine:
     limits = "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
+    durable = "-c synchronous_commit=on"  # a server may be told otherwise: then a crash loses marks that were committed
     return create_engine(
         url,
         hide_parameters=True,  # errors would quote the row: addresses, letters, diagnoses
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
-        connect_args={"connect_timeout": 10, "options": f"{limits} -c timezone=UTC"} | _NOTICED,
+        connect_args={"connect_timeout": 10, "options": f"{limits} {durable} -c timezone=UTC"} | _NOTICED,
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+
+SEED = int(os.environ.get("COMMS_FAULTS_SEED", "5"))
+"""Of whatever is left to chance; the same one chooses the same."""
 
 FOLDER = "tests/faults/"
 Note = Callable[[str, str, object], None]
@@ -28,7 +32,7 @@ def table_of(reports: Iterable[pytest.TestReport]) -> Table:
     rows: set[Row] = set()
     failed: set[Row] = set()
     for report in reports:
-        rows |= {tuple(value) for name, value in report.user_properties if name == "figure"}  # type: ignore[misc]
+        rows |= {tuple(value) for name, value in report.user_properties if name == "figure"}  # type: ignore[misc,arg-type]
         if report.failed and report.nodeid.startswith(FOLDER):
             failed.add((report.nodeid.removeprefix(FOLDER), "does not hold", report.when or ""))
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")

@@ -17,14 +17,12 @@ from comms.bootstrap.events import OURS
 from comms.store.models import Email
 from comms.store.session import reading
 from tests.faults.cycle import COMPLETE, PUBLISH, SECONDS, STEPS, World, make_start, world
-from tests.faults.figures import Note
+from tests.faults.figures import SEED, Note
 from tests.faults.judging import contradictions
 from tests.faults.postgres_proxy import When
 from tests.servers.kafka import broker
 from tests.servers.postgres import database
 from tests.servers.topics import events
-
-SEED = int(os.environ.get("COMMS_FAULTS_SEED", "5"))
 
 
 @dataclass

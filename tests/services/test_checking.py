@@ -139,3 +139,16 @@ def test_without_brokers_nobody_waits_for_them(sessions: Sessions) -> None:
         assert check(session, Terms(now)) == []
         (found,) = check(session, Terms(now, kafka=True))
     assert (found.invariant.code, len(found.rows)) == ("event_not_published", 1)
+
+
+def test_a_run_that_died_is_closed_by_the_next_of_its_job_and_a_run_at_work_is_not(sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        now = clock(session)
+        for key, ago in (("died", 13 * HOUR), ("at work", 11 * HOUR)):
+            job_runs.start_run(session, job_runs.SEND_QUEUE, key, now - ago, now - ago)
+        job_runs.start_run(session, job_runs.FOLLOW_UPS, "another", now - 13 * HOUR, now - 13 * HOUR)
+        job_runs.start_run(session, job_runs.SEND_QUEUE, "next", now, now)
+        states = session.execute(text("SELECT key, state FROM job_runs")).all()
+    assert sorted(map(tuple, states)) == [
+        ("another", "running"), ("at work", "running"), ("died", "failed"), ("next", "running"),
+    ]  # fmt: skip

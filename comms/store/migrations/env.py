@@ -22,6 +22,7 @@ context.configure(
     compare_type=True,
     compare_server_default=True,
     render_item=plain_type,
+    transactional_ddl=True,  # in SQLite as well: whoever is killed on the way leaves the version that was there
 )
 with context.begin_transaction():
     context.run_migrations()
