@@ -24,12 +24,10 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout.")] = False,
 ) -> None:
     """Look at everything that the settings name and say what is wrong, and what to do. Exit code 1 for a fault."""
-    from comms.config import get_config
     from comms.doctor import State
     from comms.doctor.examination import Wishes, examine_installation
 
-    wanted = send_to or (get_config().email_sender if send else None)
-    found = examine_installation(Wishes(wanted, nameserver, patience))
+    found = examine_installation(Wishes(send, send_to, nameserver, patience))
     if json:
         print_json([asdict(finding) for finding in found])
     else:

@@ -17,8 +17,10 @@ from comms.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Wishes:
-    """`send_to` gets a test mail; `nameserver` (ADDRESS or ADDRESS#PORT) is asked instead of the system's."""
+    """`nameserver` (ADDRESS or ADDRESS#PORT) is asked instead of the system's."""
 
+    send: bool = False
+    """A test mail to EMAIL_SENDER itself; or to another address."""
     send_to: str | None = None
     nameserver: str | None = None
     patience: float = 20.0
@@ -32,11 +34,12 @@ def examine_installation(wishes: Wishes) -> list[Finding]:
     except ConfigurationError as error:
         return [fault(settings.SUBJECT, line, settings.CURE) for line in error.faults]
     environment = {**_of_file(), **os.environ}
+    send_to = wishes.send_to or (given.email_sender if wishes.send else None)
     checks = [
         Check(settings.SUBJECT, partial(settings.look, given, faults)),
         Check(files.SUBJECT, partial(files.look, given, environment)),
         Check(database.SUBJECT, partial(database.look, given)),
-        Check(mail.SUBJECT, partial(mail.look, given, wishes.send_to)),
+        Check(mail.SUBJECT, partial(mail.look, given, send_to)),
         Check(alignment.SUBJECT, partial(alignment.look, given, wishes.nameserver)),
         Check(bus.SUBJECT, partial(bus.look, given)),
         Check(platform.SUBJECT, partial(platform.look, given)),

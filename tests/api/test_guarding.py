@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import api.attempts
 from api.attempts import REMEMBERED, Attempts, owner_of
@@ -94,6 +95,19 @@ def test_a_key_that_was_good_before_is_let_in_from_where_others_guess(
     later = time.monotonic() + api.security.TRUSTED_SECONDS
     monkeypatch.setattr(api.security.time, "monotonic", lambda: later)
     assert shared.get("/api/emails", headers=good).status_code == 200
+
+
+def test_behind_a_proxy_that_is_named_each_address_has_its_own_attempts(app: FastAPI) -> None:
+    """What uvicorn does with FORWARDED_ALLOW_IPS=192.0.2.9; nobody else's word about an address counts."""
+    behind = ProxyHeadersMiddleware(app, "192.0.2.9")
+
+    def guess(peer: str, said: str) -> int:
+        client = TestClient(behind, raise_server_exceptions=False, client=(peer, 50000))
+        return client.get("/api/emails", headers=BAD | {"X-Forwarded-For": said}).status_code
+
+    assert [guess("192.0.2.9", "198.51.100.1") for _ in range(4)] == [401, 401, 401, 429]
+    assert guess("192.0.2.9", "198.51.100.2") == 401
+    assert [guess("192.0.2.8", f"198.51.100.{n}") for n in range(10, 14)] == [401, 401, 401, 429]
 
 
 def test_attempts_come_back_evenly(monkeypatch: pytest.MonkeyPatch) -> None:

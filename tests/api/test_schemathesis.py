@@ -102,7 +102,8 @@ def without_pattern_of_lines(document: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def served(engine: Engine) -> Any:
-    settings = Settings(_env_file=None, api_requests_per_minute=10**6)  # type: ignore[call-arg]
+    many = {"api_requests_per_minute": 10**6, "api_failed_attempts_per_minute": 10**6}
+    settings = Settings(_env_file=None, **many)  # type: ignore[arg-type]
     return create_app(settings, engine)
 
 

@@ -51,7 +51,7 @@ class Installation:
         for name, value in self.environment.items():
             self.monkeypatch.setenv(name, value)
         get_config.cache_clear()
-        return examine_installation(Wishes(send_to, self.names.address, patience))
+        return examine_installation(Wishes(False, send_to, self.names.address, patience))
 
     def trouble(self, **given: float) -> list[tuple[str, State, str]]:
         """What is not well: subject, state, and words with the cure."""

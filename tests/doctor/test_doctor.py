@@ -216,7 +216,8 @@ def test_the_command_says_one_line_each_and_its_exit_code_counts(
     assert [row["state"] for row in json.loads(told) if row["state"] != "ok"] == ["could not ask", "fault"]
 
     installation.prefect.workers = [{"status": "ONLINE"}]
-    assert run()[0] == 0
+    assert run("--send")[0] == 0
+    assert [letter.recipients for letter in installation.relay.received] == [("vermittlung@platzsuche.de",)]
     assert run("--strict")[0] == 1
 
 
