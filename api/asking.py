@@ -217,19 +217,19 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def _read(request: Request) -> Asked:
+def _read(request: Request) -> Asked:
     return _asked(request)
 
 
-async def _change(request: Request, if_match: IfMatch = None) -> Asked:
+def _change(request: Request, if_match: IfMatch = None) -> Asked:
     return _asked(request, if_match)
 
 
-async def _post(request: Request, idempotency_key: IdempotencyKey = None) -> Asked:
+def _post(request: Request, idempotency_key: IdempotencyKey = None) -> Asked:
     return _asked(request, key=idempotency_key)
 
 
-async def _move(request: Request, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None) -> Asked:
+def _move(request: Request, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None) -> Asked:
     return _asked(request, if_match, idempotency_key)
 
 

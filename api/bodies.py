@@ -8,7 +8,6 @@ from math import isfinite
 from typing import Any, NoReturn
 
 from fastapi import Request
-from starlette.types import Message
 
 from api.problems import TooLarge, WrongMediaType
 from comms.errors import BadInput
@@ -20,27 +19,18 @@ LONGEST_BODY = 1024 * 1024
 
 
 class Read(Request):
-    """A request whose body is read at the door; the route may then work on it more than once."""
+    """A request whose body is read at the door."""
 
-    _parsed: Any = None
+    sent: Any = None
+    """What the body says; None without one."""
 
     async def read(self, wanted: bool) -> None:
         """Read what was sent; TooLarge, WrongMediaType, BadInput. Where none is `wanted`, only `{}` may come."""
         self.state.body = body = await _receive(self)
-        self._receive = self._again
         if not wanted and body.strip() not in (b"", b"{}"):
             raise _unusable("there is no body here; what it says would be overlooked")
         if wanted and body:
-            self._parsed = _parse_as(self.headers.get("content-type", ""), body)
-
-    async def body(self) -> bytes:
-        return bytes(self.state.body)
-
-    async def json(self) -> Any:
-        return self._parsed
-
-    async def _again(self) -> Message:
-        return {"type": "http.request", "body": self.state.body, "more_body": False}
+            self.sent = _parse_as(self.headers.get("content-type", ""), body)
 
 
 def _parse_as(media_type: str, body: bytes) -> Any:

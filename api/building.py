@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine
@@ -62,6 +61,5 @@ def _operation_id(route: APIRoute) -> str:
 @asynccontextmanager
 async def _alive(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
-    current_default_thread_limiter().total_tokens = parts.settings.api_threads
     yield
     parts.engine.dispose()

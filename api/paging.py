@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Annotated
 from urllib.parse import urlencode
@@ -19,10 +19,10 @@ LAST_PLACE = 2**128
 _OLDER, _NEWER = "older", "newer"
 
 
-def _reader(highest: int) -> Callable[..., Awaitable[Page]]:
+def _reader(highest: int) -> Callable[..., Page]:
     """Make the dependency that reads where to go on; `highest` is the last place that a cursor can name."""
 
-    async def read_page(
+    def read_page(
         request: Request,
         page: Annotated[
             int | None,

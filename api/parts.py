@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
 from fastapi import Request
@@ -27,6 +28,7 @@ class Parts:
         self.settings = settings
         self.engine = engine or make_engine(settings.database_url)
         self.metrics = RequestMetrics()
+        self.threads = ThreadPoolExecutor(settings.api_threads, "route")
         self._checked = False
 
     @cached_property

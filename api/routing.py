@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from typing import Any
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
-from starlette.concurrency import run_in_threadpool
 
+from api.arguments import Arguments
 from api.bodies import Read
 from api.parts import parts_of
 from api.problems import MEDIA_TYPE, FieldProblem, Forbidden, example_of, invalid, shown
@@ -23,7 +23,9 @@ TRIES = 3
 
 SECURITY = "key"
 
-ONCE = ("authorization", "content-type", "idempotency-key", "if-match")
+T = TypeVar("T")
+
+ONCE = (b"authorization", b"content-type", b"idempotency-key", b"if-match")
 """Headers of which one of two would be overlooked."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -77,47 +79,19 @@ class Guarded(APIRoute):
     """A route that nobody reaches without the scope that its OpenAPI declares."""
 
     def get_route_handler(self) -> Handler:
-        _stay_in_the_loop(self.dependant)
-        handle = super().get_route_handler()
+        arguments = Arguments(self.dependant)
         scope = Scope(self.openapi_extra["security"][0][SECURITY][0]) if self.openapi_extra else Scope.ADMIN
-        known = frozenset(_query_names(self.dependant))
         reads_body = self.body_field is not None
 
         async def guarded(given: Request) -> Response:
             request = Read(given.scope, given.receive)
             request.state.caller = await _admit(request, scope)
-            if strange := _strange_words(request, known):
+            if strange := _strange_words(request, arguments.query):
                 return invalid(strange)
             await request.read(reads_body)
-            return await _work(handle, request)
+            return await _in_a_thread(request, partial(_work, self.endpoint, arguments.of(request)))
 
         return guarded
-
-
-def _stay_in_the_loop(dependant: Dependant) -> None:
-    """Make filters where the request is: a thread for each dataclass would cost more than reading the rows."""
-    for inner in dependant.dependencies:
-        if isinstance(inner.call, type):
-            inner.call = _maker(inner.call)
-        _stay_in_the_loop(inner)
-
-
-def _maker(kind: type[Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
-    async def make(**given: Any) -> Any:
-        return kind(**given)
-
-    return make
-
-
-def _query_names(dependant: Dependant) -> Iterator[str]:
-    for parameter in dependant.query_params:
-        model = parameter.field_info.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            yield from model.model_fields
-        else:
-            yield parameter.alias
-    for inner in dependant.dependencies:
-        yield from _query_names(inner)
 
 
 async def _admit(request: Request, scope: Scope) -> Caller:
@@ -126,7 +100,8 @@ async def _admit(request: Request, scope: Scope) -> Caller:
     keeper = parts.doorkeeper
     caller = keeper.remembered(secret)
     if caller is None:
-        caller = await run_in_threadpool(keeper.look_up, secret, address_of(request.scope.get("client")))
+        work = partial(keeper.look_up, secret, address_of(request.scope.get("client")))
+        caller = await _in_a_thread(request, work)
     if not caller.may(scope):
         raise Forbidden(f"this needs a key with the scope {scope.value}")
     keeper.count(caller)
@@ -138,7 +113,8 @@ def _strange_words(request: Request, known: frozenset[str]) -> list[FieldProblem
     given = [name for name, _ in request.query_params.multi_items()]
     unknown = sorted(set(given) - known)
     twice = [f"query.{name}" for name in sorted(known) if given.count(name) > 1]
-    twice += [f"header.{name}" for name in ONCE if len(request.headers.getlist(name)) > 1]
+    headers = [name for name, _ in request.scope["headers"]]
+    twice += [f"header.{name.decode()}" for name in ONCE if headers.count(name) > 1]
     return [
         *(FieldProblem(field=f"query.{shown(n)}", code="unknown", message=_known_words(known)) for n in unknown),
         *(FieldProblem(field=place, code="given_twice", message="give it once") for place in twice),
@@ -149,11 +125,16 @@ def _known_words(known: frozenset[str]) -> str:
     return f"there are: {', '.join(sorted(known))}" if known else "there are no query parameters here"
 
 
-async def _work(handle: Handler, request: Read) -> Response:
+async def _in_a_thread(request: Request, work: Callable[[], T]) -> T:
+    """Wait for what waits for the database; so many at once as there are threads, the others in their turn."""
+    return await asyncio.get_running_loop().run_in_executor(parts_of(request).threads, work)
+
+
+def _work(function: Callable[..., Response], given: Mapping[str, Any]) -> Response:
     """Let the route work; once more where its transaction was the victim of a deadlock and is undone."""
     for left in reversed(range(TRIES)):
         try:
-            return await handle(request)
+            return function(**given)
         except OperationalError as error:
             if not left or getattr(error.orig, "pgcode", None) not in ("40P01", "40001"):
                 raise

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from comms.errors import BadInput
 
@@ -52,14 +54,32 @@ def _sqlite(url: URL) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
+    turn = threading.Lock()
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if connection.get_execution_options().get("comms_writes", False):
+            _take(turn, connection)
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # it may find the lock taken: SQLAlchemy retells that
         else:
             connection.connection.cursor().execute("BEGIN")  # it takes no lock, and most requests only read
 
+    @event.listens_for(engine, "checkin")
+    def _returned(_connection: object, record: ConnectionPoolEntry) -> None:
+        if record.record_info and record.record_info.pop(_TURN, False):
+            turn.release()
+
     return engine
+
+
+_TURN = "comms_turn"
+
+
+def _take(turn: threading.Lock, connection: Connection) -> None:
+    """Let the writers of this process wait for each other here: SQLite would have each of them sleep and look again."""
+    info = connection.connection.record_info
+    if info is not None and turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        info[_TURN] = True
 
 
 _NOTICED = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}

@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from comms.store.models import OutboxEvent
+from comms.store.models import OutboxEvent, table_of
+
+_NEW = insert(table_of(OutboxEvent))
 
 
 def add_events(
@@ -28,4 +30,4 @@ def add_events(
         for key, payload in payloads
     ]
     if rows:
-        session.execute(insert(OutboxEvent), rows)
+        session.execute(_NEW, rows)

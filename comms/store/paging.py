@@ -56,15 +56,14 @@ def newest_where(
     id_: InstrumentedAttribute[int],
     page: Page,
     given: Mapping[InstrumentedAttribute[Any], object],
-) -> Slice[tuple[Any, ...]]:
-    """The same for rows of which each column has the value that is `given`, None for any; plain tuples.
+) -> Slice[Row[Any]]:
+    """The same for rows of which each column has the value that is `given`, None for any; a count stands at their end.
 
     `query` must be one object for the life of the process: its statements are built once, which is half of the work.
     """
     wanted = {column: value for column, value in given.items() if value is not None}
     values = {f"is_{column.key}": value for column, value in wanted.items()}
-    found = _read(session, _filtered(query, id_, tuple(wanted), _part(page)), page, values)
-    return found.of([tuple(row[:-1]) for row in found.rows])
+    return _read(session, _filtered(query, id_, tuple(wanted), _part(page)), page, values)
 
 
 class _Part(Enum):

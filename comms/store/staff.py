@@ -10,7 +10,9 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from comms.store.engines import insert_for
-from comms.store.models import AuditEntry, StaffItem
+from comms.store.models import AuditEntry, StaffItem, table_of
+
+_NEW_ENTRY = insert(table_of(AuditEntry))
 
 REASONS = {
     "email_in_doubt": "resolve",
@@ -141,4 +143,4 @@ def audit_each(
     done = {"at": now, "actor": actor, "action": action, "subject_type": subject_type, "details": details or None}
     rows = [done | {"subject_id": id_} for id_ in subject_ids]
     if rows:
-        session.execute(insert(AuditEntry), rows)
+        session.execute(_NEW_ENTRY, rows)

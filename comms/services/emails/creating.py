@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from comms.errors import BadInput, Conflict
@@ -20,11 +20,15 @@ from comms.services.emails.requests import accept_requests
 from comms.services.intake.stubs import keep_therapist_stub
 from comms.services.letters.addresses import new_message_id, new_reply_token, require_plain, wire_address
 from comms.services.letters.hypertext import read_html, text_of
-from comms.store.models import Email, EmailBatch, PlacementRequest, Therapist
+from comms.store.models import Email, EmailBatch, PlacementRequest, Therapist, table_of
 from comms.store.outbox import add_events
 from comms.store.staff import audit
 
 LONGEST_MAILBOX = 320
+
+_NEW_EMAIL = insert(table_of(Email)).returning(table_of(Email).c.id)
+_NEW_BATCH = insert(table_of(EmailBatch))
+_LANGUAGE = select(table_of(Therapist).c.language).where(table_of(Therapist).c.id == bindparam("therapist_id"))
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def bytes_from(correspondence: Correspondence, now: datetime) -> EnsureBytes:
 def _insert(session: Session, written: Written, now: datetime, actor: str) -> int:
     language = _language(session, written.therapist_id, now)
     stubs = accept_requests(session, written.placement_request_ids, written.therapist_id, now)
-    row = asdict(written) | {
+    row = vars(written) | {
         "language": language,
         "mailbox": mailbox(written.recipient_email),
         "status": EmailStatus.DRAFT,
@@ -134,7 +138,7 @@ def _insert(session: Session, written: Written, now: datetime, actor: str) -> in
         "updated_at": now,
     }
     del row["placement_request_ids"]
-    email_id = session.execute(insert(Email).values(row).returning(Email.id)).scalar_one()
+    email_id: int = session.execute(_NEW_EMAIL, row).scalar_one()
     _place(session, email_id, written, now)
     audit(
         session, actor, "email.create", "email", email_id, now,
@@ -145,11 +149,11 @@ def _insert(session: Session, written: Written, now: datetime, actor: str) -> in
 
 def _language(session: Session, therapist_id: int, now: datetime) -> str:
     """The therapist's; of one whom nobody knows only the id is kept."""
-    known = select(Therapist.language).where(Therapist.id == therapist_id)
-    language = session.scalar(known)
+    named = {"therapist_id": therapist_id}
+    language: str | None = session.scalar(_LANGUAGE, named)
     if language is None:
         keep_therapist_stub(session, therapist_id, now)
-        language = session.execute(known).scalar_one()
+        language = session.execute(_LANGUAGE, named).scalar_one()
     return language
 
 
@@ -160,7 +164,7 @@ def _place(session: Session, email_id: int, written: Written, now: datetime) -> 
         for position, id_ in enumerate(written.placement_request_ids, start=1)
     ]
     if rows:
-        session.execute(insert(EmailBatch), rows)
+        session.execute(_NEW_BATCH, rows)
 
 
 def _require_still_open(session: Session, request_ids: Collection[int]) -> None:

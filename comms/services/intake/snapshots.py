@@ -13,7 +13,7 @@ from comms.services.intake.fields import Columns
 from comms.services.intake.merging import Change
 from comms.services.intake.records import Kind
 from comms.store.engines import insert_for
-from comms.store.models import AuditEntry, Base, Patient, PlacementRequest, Therapist
+from comms.store.models import AuditEntry, Base, Patient, PlacementRequest, Therapist, table_of
 
 MODELS: dict[Kind, type[Base]] = {
     Kind.THERAPISTS: Therapist,
@@ -31,7 +31,7 @@ _STATES = frozenset({"id", "created_at", "version", "status_reason", "closed_at"
 
 def table(kind: Kind) -> Table:
     """Return the table of a kind."""
-    return Base.metadata.tables[MODELS[kind].__tablename__]
+    return table_of(MODELS[kind])
 
 
 def columns(kind: Kind) -> Columns:
@@ -89,7 +89,7 @@ def write_trail(session: Session, changes: Iterable[Change], moved: Collection[i
         for change in changes
     ]
     if rows:
-        session.execute(insert(AuditEntry), rows)
+        session.execute(insert(table_of(AuditEntry)), rows)
 
 
 def _changed(change: Change, moved: Collection[int]) -> list[str]:

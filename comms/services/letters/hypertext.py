@@ -28,6 +28,7 @@ _AS_WORDS = {"td": "span", "th": "span"}
 _KEPT = ("start",)
 _GAPS = re.compile(r"\n[ \t\n]*\n")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\ud800-\udfff]")
+_TOO_DEEP = etree.XPath("/*" * (DEEPEST + 1))
 _CONFIG = ParserConfig(css=CSS_PROFILES["strict"])
 
 
@@ -38,17 +39,9 @@ def read_html(html: str) -> lxml.html.HtmlElement:
         tree = lxml.html.document_fromstring(html.encode(), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         raise BadInput("says nothing", where=WHERE) from None
-    if _depth(tree) > DEEPEST:
+    if _TOO_DEEP(tree):
         raise BadInput(f"has more than {DEEPEST} elements in one another", where=WHERE)
     return tree
-
-
-def _depth(tree: lxml.html.HtmlElement) -> int:
-    deepest = depth = 0
-    for event, _ in etree.iterwalk(tree, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def text_of(html: str) -> str:

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from comms.rules.states import EmailStatus
 from comms.services.sending.channel import codes
 from comms.services.sending.values import Claimed, Result
-from comms.store.models import DeliveryAttempt, Email, UtcDateTime
+from comms.store.models import DeliveryAttempt, Email, UtcDateTime, table_of
 
-_EMAILS = Email.metadata.tables[Email.__tablename__]
-_ATTEMPTS = DeliveryAttempt.metadata.tables[DeliveryAttempt.__tablename__]
+_EMAILS = table_of(Email)
+_ATTEMPTS = table_of(DeliveryAttempt)
 
 # Built once: these run for every email, and building them costs more than running them.
 _MARK = (
