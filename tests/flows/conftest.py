@@ -35,7 +35,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         env=inherited | QUIET | {"PREFECT_HOME": str(home)}, stdout=log, stderr=log, preexec_fn=dies_with_parent(),
     )  # fmt: skip
     try:
-        assert becomes_true(lambda: is_healthy(f"http://{HOST}:{port}/api/health"), 120), (home / "log").read_text()
+        assert becomes_true(lambda: is_healthy(f"http://{HOST}:{port}/api/health"), 300), (home / "log").read_text()
         yield f"http://{HOST}:{port}/api"
     finally:
         server.terminate()

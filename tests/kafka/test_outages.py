@@ -69,10 +69,10 @@ def test_while_the_broker_is_cut_off_nobody_waits_and_afterwards_everything_stan
     pace = waiting / (time.monotonic() - began)
     print(f"\n{waiting} events drained, {pace:,.0f} a second; the slowest commit took {load.slowest:.2f} s")
     assert load.slowest < 2
-    assert pace >= 500 or not APACHE, "what is measured holds for a machine that does nothing else"
     found = standing(own_broker.servers, topic)
     assert (found.ids, found.inversions) == (event_ids(sessions), 0)
     assert found.repeats <= 5
+    assert pace >= 500 or not APACHE, "what is measured holds for a machine that does nothing else"
 
 
 @pytest.fixture
