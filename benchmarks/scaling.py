@@ -84,7 +84,7 @@ def _senders(url: str) -> None:
         for count in SENDERS:
             pool = pools.enter_context(context.Pool(count))
             pool.map(_sleep_briefly, range(count))  # all of them are imported and at hand
-            ways[f"{count} senders"] = partial(_send, sessions, pool, count, (url, port))
+            ways[f"senders: {count}"] = partial(_send, sessions, pool, count, (url, port))
         setting = f"{EMAILS} emails of 7 kB, two connections a sender, synced commits, the sink in one more process"
         compare("Senders over one PostgreSQL", "emails/s", ways, setting=setting)
 
@@ -118,7 +118,7 @@ def _replicas(url: str, folder: Path) -> None:
             running.enter_context(uvicorn_server(_made(folder / name), url, "--no-access-log")) for name in "ab"
         ]
         loads = [Load(replica.url, "GET", "/api/emails?limit=20", key) for replica in replicas]
-        ways: dict[str, Way] = {"2 replicas": lambda: _ask(loads), "1 replica": lambda: _ask(loads[:1])}
+        ways: dict[str, Way] = {"replicas: 2": lambda: _ask(loads), "replicas: 1": lambda: _ask(loads[:1])}
         setting = "a page of 20 emails; the clients and PostgreSQL are on the same cores"
         compare("Replicas of the API over one PostgreSQL", "requests/s", ways, setting=setting)
 
