@@ -71,7 +71,7 @@ def _asleep(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Fin
     for name in sorted(set(wanted) & set(found)):
         there = found[name]
         if there["paused"] or not all(schedule["active"] for schedule in there["schedules"]):
-            yield fault("deployments", f"{name} is paused: it will not run", "switch it on in the Prefect UI")
+            yield fault("deployments", f"{name} is paused: it will not run", f"{DEPLOY} switches it on")
 
 
 def _plain(value: Any) -> Any:

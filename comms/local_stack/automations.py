@@ -43,12 +43,13 @@ def _crash(name: str, after: set[str], expect: set[str], within: timedelta, what
 
 
 async def ensure_automations(client: PrefectClient) -> None:
-    """Create what is missing, renew what is there, and remove doubles."""
+    """Create what is missing, renew and switch on what is there, and remove doubles."""
     for wanted in automations():
         found = await client.read_automations_by_name(wanted.name)
         for double in found[1:]:
             await client.delete_automation(double.id)
         if found:
             await client.update_automation(found[0].id, wanted)
+            await client.resume_automation(found[0].id)  # an update leaves one that was switched off as it is
         else:
             await client.create_automation(wanted)

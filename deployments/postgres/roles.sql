@@ -70,7 +70,7 @@ END $$;
 -- the reader: every column but these; what a later migration adds it sees after this script ran again
 CREATE TEMPORARY TABLE kept_from_reader (place text, columns text[]) ON COMMIT DROP;
 INSERT INTO kept_from_reader VALUES
-    ('api_keys', '{digest}'),
+    ('api_keys', '{digest,previous_digest}'),
     ('audit_log', '{details}'),
     ('contact_ledger', '{key}'),
     ('contact_state', '{key}'),

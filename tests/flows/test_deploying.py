@@ -124,6 +124,7 @@ def test_the_doctor_finds_all_of_it_well_and_names_what_was_switched_off(deploye
     with_client(switch_off)
     assert trouble() == ["follow-ups is paused: it will not run", "missing or switched off: end runs which died"]
     deploy(deployed)
+    with_client(work)
     assert trouble() == []
 
 
