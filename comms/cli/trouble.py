@@ -11,6 +11,10 @@ class DatabaseAway(CommsError):
     code = "database_away"
 
 
+class ChangeUnknown(CommsError):
+    code = "commit_lost"
+
+
 def of_database(error: Exception) -> CommsError | None:
     """Retell an error of the database; None for every other one. Loads the driver's errors only where it was loaded."""
     if "sqlalchemy" not in sys.modules:
@@ -18,9 +22,12 @@ def of_database(error: Exception) -> CommsError | None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from comms.bootstrap.trouble import passes, retell
+    from comms.store.session import CommitLost
 
     if not isinstance(error, SQLAlchemyError):
         return None
+    if isinstance(error, CommitLost):
+        return ChangeUnknown("the database went away while the change was being written: look whether it was made")
     code = getattr(getattr(error, "orig", None), "pgcode", None)
     if passes(error):
         said = f" (code {code})" if code else ""

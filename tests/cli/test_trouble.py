@@ -6,16 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from comms.cli import main
 from comms.cli.trouble import of_database
 from comms.config import get_config
 from comms.local_stack.ports import HOST, free_port
+from comms.store.engines import make_engine
 from comms.store.models import Suppression
-from comms.store.session import Sessions, writing
+from comms.store.session import Sessions, make_sessions, reading, writing
 from tests.factories import NOW
+from tests.faults.postgres_proxy import PostgresProxy, When
 
 
 @pytest.mark.parametrize("command", ["plan", "staff-list", "pause", "emails list", "run send-queue", "db check"])
@@ -41,6 +43,25 @@ def test_what_the_database_says_of_a_row_is_not_told(sessions: Sessions) -> None
     told = of_database(raised.value)
     assert told is not None
     assert (told.code, "praxis" in str(told), "IntegrityError at " in str(told)) == ("step_failed", False, True)
+
+
+@pytest.mark.parametrize(("when", "written"), [(When.BEFORE, 0), (When.AFTER, 1)])
+def test_a_commit_without_an_answer_is_told_as_unknown_for_it_may_be_written(
+    empty_postgresql: Engine, when: When, written: int
+) -> None:
+    url = empty_postgresql.url
+    assert url.port
+    with PostgresProxy(url.port) as proxy:
+        proxy.arm(1, when, proxy.reset)
+        through = make_engine(url.set(port=proxy.port))
+        with pytest.raises(SQLAlchemyError) as raised, writing(make_sessions(through)) as session:
+            session.add(Suppression(mailbox="praxis@t.example", created_by="test", created_at=NOW))
+        through.dispose()
+    told = of_database(raised.value)
+    assert told is not None
+    assert (told.code, "look whether" in str(told)) == ("commit_lost", True)
+    with reading(make_sessions(empty_postgresql)) as session:
+        assert len(session.scalars(select(Suppression)).all()) == written
 
 
 def test_a_statement_that_takes_too_long_is_told_with_its_code(empty_postgresql: Engine) -> None:
