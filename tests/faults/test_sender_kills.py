@@ -63,7 +63,7 @@ def sent_or_in_doubt(sessions: Sessions) -> tuple[set[str], set[str]]:
 def send_the_rest(url: str, port: int, **settings: object) -> None:
     """Start one more, and wait until the leases of the dead have run out and nothing is left."""
     last = start_sender(url, port, 2 * LEASE.total_seconds(), **settings)
-    last.join(120)
+    last.join(300)
     assert last.exitcode == 0
 
 
