@@ -1,11 +1,10 @@
 """`uvicorn api.app:app`: the app of the settings. One line a request goes to standard error."""
 
-import logging
-
 from api.building import create_app
+from comms import logs
 from comms.config import get_config
 
-logging.basicConfig(format="%(levelname)s:     %(name)s %(message)s")
-logging.getLogger("comms").setLevel(logging.INFO)
+settings = get_config()
+logs.configure(settings.log_format)
 
-app = create_app(get_config())
+app = create_app(settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -17,10 +16,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.asking import Repeated
 from api.problems import answer_to, away, commit_lost, field_problems, invalid, problem, unexpected
+from comms import logs
+from comms.causes import caused_by, new_id, opaque
 from comms.errors import CommsError
 from comms.store.session import CommitLost
 
-log = logging.getLogger("comms.api")
+log = logs.logger("comms.api")
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -87,14 +88,19 @@ class Outermost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
+        with caused_by(_asked_for(scope) or new_id()) as id_:
+            await self._answer(scope, receive, send, id_)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, id_: str) -> None:
         began, status = time.perf_counter(), 0
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _guarded(message["headers"])
+                message["headers"] = [*_guarded(message["headers"]), (REQUEST_ID, id_.encode())]
             await send(message)
 
         try:
@@ -126,29 +132,31 @@ def _guarded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     return [*given, *_ALWAYS] if own else [*given, *_ALWAYS, _POLICY]
 
 
+def _asked_for(scope: Scope) -> str | None:
+    """What the client or a proxy calls this request, if that is a number and nothing else."""
+    sent = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+    return opaque(sent.decode("latin-1"))
+
+
+REQUEST_ID = b"x-request-id"
+
+
 def _tell(scope: Scope, status: int, seconds: float) -> None:
     route, method = _route(scope), scope["method"]
     scope["app"].state.parts.metrics.observe(method, route, status, seconds)
-    log.info("request method=%s route=%s status=%d ms=%.1f", method, route, status, seconds * 1000)
+    log.info("request", method=method, route=route, status=int(status), **_ids(scope), ms=round(seconds * 1000, 1))
+
+
+def _ids(scope: Scope) -> dict[str, int]:
+    """The numbers in the path; names are left out."""
+    return {name: int(value) for name, value in scope.get("path_params", {}).items() if str(value).isdecimal()}
 
 
 def _report(scope: Scope, error: Exception) -> None:
     """Say what failed and where; the words of an error may quote a row."""
-    name, place = type(error).__name__, _place(error)
     code = getattr(error.orig, "pgcode", None) if isinstance(error, DBAPIError) else None
-    log.error("failed method=%s route=%s error=%s code=%s at=%s", scope["method"], _route(scope), name, code, place)
+    log.error("failed", method=scope["method"], route=_route(scope), code=code, exc_info=error)
 
 
 def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "-")
-
-
-def _place(error: BaseException) -> str:
-    """The innermost line of ours."""
-    found, trace = "-", error.__traceback__
-    while trace is not None:
-        module = trace.tb_frame.f_globals.get("__name__", "")
-        if module.split(".")[0] in ("api", "comms"):
-            found = f"{module}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow, task
 
 from comms.bootstrap import checking
-from comms.bootstrap.jobs import Step
+from comms.bootstrap.steps import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.steps import EACH_TIME, begin, in_thread, noted, show
 

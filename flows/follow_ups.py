@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow, task
 
 from comms.bootstrap import jobs
-from comms.bootstrap.jobs import Step
+from comms.bootstrap.steps import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.parameters import At, CallLimit
 from flows.steps import ONCE, begin, in_thread, noted, show

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow, task
 
 from comms.bootstrap import events, platform
-from comms.bootstrap.jobs import Step
+from comms.bootstrap.steps import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.parameters import EventLimit
 from flows.steps import EACH_TIME, ONCE, begin, in_thread, noted, send_in_thread, show
@@ -25,7 +25,7 @@ async def handle_matching_events(limit: EventLimit = 10_000) -> Step:
     """
     run = await begin(events.HANDLE_EVENTS, None, False)
     with noted(run) as counts:
-        applied = await apply(limit)
+        applied = await apply(run, limit)
         facts = await ask_for_facts(run, applied)
         written = await write_at_once(run, applied, facts)
         if written["emails"]:
@@ -36,9 +36,9 @@ async def handle_matching_events(limit: EventLimit = 10_000) -> Step:
 
 
 @task(name="apply", task_run_name="apply events", **EACH_TIME)
-async def apply(limit: int) -> Step:
+async def apply(run: Step, limit: int) -> Step:
     """Apply what waits in the inbox."""
-    applied: Step = await in_thread(events.handle_inbox, limit)
+    applied: Step = await in_thread(events.handle_inbox, run, limit)
     return applied
 
 

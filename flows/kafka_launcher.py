@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from comms import logs
 from comms.bootstrap import events
 from comms.bootstrap.enduring import endure
 from comms.config.kafka import KafkaSettings
@@ -25,15 +25,15 @@ REST = 2.0
 SOON = timedelta(minutes=2)
 """A run that waits for its turn is due by then; one that a person planned for tonight is not."""
 
-log = logging.getLogger("comms.launcher")
+log = logs.logger("comms.launcher")
 
 
 def run_launcher(kafka: KafkaSettings, stop: threading.Event, *, launches: bool) -> None:
     """Read, keep and launch until `stop` is set; what is under way is finished."""
     launcher = events.make_launcher(kafka, launch if launches else None)
-    log.info("ready launches=%s", launches)
+    log.info("ready", launches=launches)
     try:
-        endure(lambda: _tell(launcher.turn(POLL)), stop, log)
+        endure(lambda: _tell(launcher.turn(POLL)), stop, "comms.launcher")
     finally:
         launcher.close()
 
@@ -75,8 +75,5 @@ def _tell(turn: Turn) -> float:
     """Write one line where something happened; returns how long to wait."""
     got = turn.received
     if got.messages or turn.launched or turn.fault:
-        log.info(
-            "turn messages=%d new=%d known=%d unknown=%d dead=%d launched=%s fault=%s",
-            got.messages, got.new, got.known, got.unknown, got.dead, turn.launched, turn.fault,
-        )  # fmt: skip
+        log.info("poll", **vars(got), launched=turn.launched, fault=turn.fault)
     return REST if turn.fault else 0.0

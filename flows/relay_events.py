@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow, task
 
 from comms.bootstrap import events
-from comms.bootstrap.jobs import Step
+from comms.bootstrap.steps import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.parameters import EventLimit
 from flows.steps import EACH_TIME, begin, in_thread, noted, show
@@ -24,14 +24,14 @@ async def relay_events(limit: EventLimit = 10_000) -> Step:
     """
     run = await begin(events.RELAY_EVENTS, None, False)
     with noted(run) as counts:
-        counts |= opening(run) | await publish(limit)
+        counts |= opening(run) | await publish(run, limit)
         if counts["published"] or counts["ended"] == "away":
             await show(counts)
     return counts
 
 
 @task(name="publish", task_run_name="publish", **EACH_TIME)
-async def publish(limit: int) -> Step:
+async def publish(run: Step, limit: int) -> Step:
     """Publish what waits."""
-    published: Step = await in_thread(events.relay_events, limit)
+    published: Step = await in_thread(events.relay_events, run, limit)
     return published

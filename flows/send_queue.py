@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow, task
 
 from comms.bootstrap import jobs
-from comms.bootstrap.jobs import Step
+from comms.bootstrap.steps import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.parameters import At, EmailLimit
 from flows.progress import Progress

@@ -14,8 +14,8 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import INPUTS, NO_CACHE, RUN_ID, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 
-from comms.bootstrap import jobs
-from comms.bootstrap.jobs import Step
+from comms.bootstrap import jobs, start_logging
+from comms.bootstrap.steps import Step
 from comms.bootstrap.telling import heading, rows_of
 from comms.bootstrap.trouble import passes, retell
 
@@ -62,6 +62,7 @@ async def send_in_thread(run: Step, limit: int) -> Step:
 
 async def begin(job: str, at: datetime | None, dry_run: bool) -> Step:
     """Open the run under the flow run's id; as of `at`, else of its scheduled time, so that a retry decides alike."""
+    start_logging()
     scheduled = runtime.flow_run.scheduled_start_time
     key = str(runtime.flow_run.id)
     run: Step = await in_thread(lambda: jobs.open_run(job, key, at, dry_run=dry_run, scheduled=scheduled))

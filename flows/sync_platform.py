@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow, task
 
 from comms.bootstrap import platform
-from comms.bootstrap.jobs import Step
+from comms.bootstrap.steps import Step
 from comms.bootstrap.whole_jobs import opening
 from flows.steps import ONCE, begin, in_thread, noted, show
 

@@ -3,6 +3,6 @@
 `parts` makes them, `jobs` wires the steps of the daily work for flows and commands, `trouble` retells what they raise.
 """
 
-from comms.bootstrap.parts import correspondence, email_sender, engine, sessions, settings
+from comms.bootstrap.parts import correspondence, email_sender, engine, sessions, settings, start_logging
 
-__all__ = ["correspondence", "email_sender", "engine", "sessions", "settings"]
+__all__ = ["correspondence", "email_sender", "engine", "sessions", "settings", "start_logging"]

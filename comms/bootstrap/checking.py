@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from comms.bootstrap.jobs import Step
 from comms.bootstrap.parts import sessions, settings
+from comms.bootstrap.steps import Step
 from comms.errors import InvariantsBroken
 from comms.services import job_runs
 from comms.services.checking import INVARIANTS, Terms, check

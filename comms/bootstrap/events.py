@@ -6,8 +6,8 @@ import os
 import socket
 import uuid
 
-from comms.bootstrap.jobs import Step
 from comms.bootstrap.parts import correspondence, sessions, settings
+from comms.bootstrap.steps import Step, step
 from comms.config.kafka import KafkaSettings
 from comms.errors import ConfigurationError
 from comms.services import batching, job_runs
@@ -46,7 +46,8 @@ def make_launcher(kafka: KafkaSettings, launch: Launch | None) -> Launcher:
     return Launcher(sessions(), KafkaSource(kafka, TOPICS), launch)
 
 
-def relay_events(limit: int) -> Step:
+@step
+def relay_events(run: Step, limit: int) -> Step:
     """Publish what waits in the outbox, unless a relay is at work."""
     kafka = settings().get_kafka_settings()
     if kafka is None:
@@ -54,7 +55,8 @@ def relay_events(limit: int) -> Step:
     return vars(sweep(make_relay(kafka), limit))
 
 
-def handle_inbox(limit: int) -> Step:
+@step
+def handle_inbox(run: Step, limit: int) -> Step:
     """Apply what the platform said."""
     done = handle_events(sessions(), limit)
     return {
@@ -69,6 +71,7 @@ def handle_inbox(limit: int) -> Step:
     }
 
 
+@step
 def write_at_once(run: Step, applied: Step) -> Step:
     """Write to the therapists of fresh requests now, by the same rules as the daily batch, where the settings say so.
 

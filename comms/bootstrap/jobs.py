@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from comms import logs
 from comms.bootstrap.parts import correspondence, email_sender, engine, sessions, settings
+from comms.bootstrap.steps import Step, step
 from comms.errors import BadInput
 from comms.rules.as_of import Standing, act_as_of
 from comms.services import batching, job_runs
@@ -27,8 +29,7 @@ from comms.store.session import reading, writing
 
 DAILY_BATCH, SEND_QUEUE, FOLLOW_UPS = job_runs.DAILY_BATCH, job_runs.SEND_QUEUE, job_runs.FOLLOW_UPS
 
-Step = dict[str, Any]
-"""What a step returns: JSON."""
+log = logs.logger("comms.jobs")
 
 SEND_ROUND = 500
 """Emails of one sending step: some seconds of work."""
@@ -55,6 +56,7 @@ def open_run(
 
 def close_run(run: Step, counts: Mapping[str, Any], *, failed: bool = False) -> None:
     """Note how the run ended, and once a day throw away what nobody needs; a dry run does neither."""
+    log.info("job", job=run["job"], correlation_id=run["key"], state="failed" if failed else "completed")
     if run["standing"] == Standing.DRY:
         return
     with writing(sessions()) as session:
@@ -64,6 +66,7 @@ def close_run(run: Step, counts: Mapping[str, Any], *, failed: bool = False) -> 
             forget_answers(session, now)
 
 
+@step
 def plan_daily_batch(run: Step, limit: int, chunk_size: int) -> Step:
     """Decide about everybody and store the decisions; the `chunks` are to be made, `at_once` of them in parallel."""
     policy, at = settings().contact_policy(), _instant(run)
@@ -85,6 +88,7 @@ def plan_daily_batch(run: Step, limit: int, chunk_size: int) -> Step:
     }
 
 
+@step
 def create_chunk(run: Step, chunk: Sequence[Mapping[str, Any]]) -> Step:
     """Make the emails of one chunk."""
     planned = [batching.PlannedEmail(email["therapist_id"], tuple(email["request_ids"])) for email in chunk]
@@ -102,6 +106,7 @@ def create_chunk(run: Step, chunk: Sequence[Mapping[str, Any]]) -> Step:
     }
 
 
+@step
 def send(run: Step, limit: int = SEND_ROUND, stop: threading.Event | None = None) -> Step:
     """Send what is due, at most `limit`; a dry run and a future instant send nothing and say so in `ended`."""
     if run["standing"] != Standing.FULL:
@@ -119,6 +124,7 @@ def is_drained(sent: Step, limit: int) -> bool:
     return bool(sent["ended"] != "done" or sent["claimed"] < limit)
 
 
+@step
 def follow_up(run: Step, limit: int | None = None) -> Step:
     """Note calls that nobody noted by the end of their day, then book the calls that are due, at most `limit`."""
     dry, policy, at = run["standing"] == Standing.DRY, settings().call_policy(), _acting(run)
@@ -146,8 +152,8 @@ def count_due(run: Step) -> int:
 def add_up(steps: Iterable[Step]) -> Step:
     """Add results of the same kind: numbers and lists are joined, counts by name added, of words the last stands."""
     total: Step = {}
-    for step in steps:
-        for name, value in step.items():
+    for result in steps:
+        for name, value in result.items():
             total[name] = _plus(total[name], value) if name in total else value
     return total
 

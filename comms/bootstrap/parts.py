@@ -7,6 +7,7 @@ from functools import cache
 
 from sqlalchemy import Engine
 
+from comms import logs
 from comms.config import Settings, get_config
 from comms.ports import EmailSender, PlatformDirectory
 from comms.services.correspondence import Correspondence
@@ -30,6 +31,13 @@ def sessions() -> Sessions:
 
 def settings() -> Settings:
     return get_config()
+
+
+@cache
+def start_logging(*, told: bool = True) -> None:
+    """Log as the settings say. What is not `told` as text is told as JSON all the same: then nobody sits before it."""
+    form = get_config().log_format
+    logs.configure(form, told=told or form == "json")
 
 
 def email_sender() -> EmailSender:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import datetime
 
-from comms.bootstrap.jobs import Step
 from comms.bootstrap.parts import platform_directory, sessions, settings
+from comms.bootstrap.steps import Step, step
 from comms.ports import PlatformDirectory
 from comms.rules.as_of import Standing
 from comms.services import platform
@@ -16,12 +16,14 @@ from comms.store.session import reading
 SYNC_PLATFORM = "sync-platform"
 
 
+@step
 def ask_platform(run: Step) -> Step:
     """Bring in open requests and the facts they need, as far as the platform's services answer."""
     age = settings().facts_max_age
     return _with_directory(run, "asked", lambda directory: platform.sync_platform(sessions(), directory, _now(), age))
 
 
+@step
 def ask_for_facts(run: Step, request_ids: Collection[int]) -> Step:
     """Ask about the therapists and patients of these requests of whom nothing is known."""
     if not request_ids:
@@ -33,12 +35,13 @@ def ask_for_facts(run: Step, request_ids: Collection[int]) -> Step:
     )
 
 
+@step
 def tell_platform(run: Step) -> Step:
     """Tell the platform what is in progress here."""
     return _with_directory(run, "told", lambda directory: platform.tell_platform(sessions(), directory, _now()))
 
 
-def _with_directory(run: Step, ended: str, step: Callable[[PlatformDirectory], Step]) -> Step:
+def _with_directory(run: Step, ended: str, work: Callable[[PlatformDirectory], Step]) -> Step:
     """A run that writes nothing, or acts as if it were in the future, leaves the platform alone."""
     if run["standing"] != Standing.FULL:
         return {"ended": run["standing"]}
@@ -46,7 +49,7 @@ def _with_directory(run: Step, ended: str, step: Callable[[PlatformDirectory], S
     if opened is None:
         return {"ended": "not_configured"}
     with opened as directory:
-        return {"ended": ended} | step(directory)
+        return {"ended": ended} | work(directory)
 
 
 def _now() -> datetime:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from comms.bootstrap.checking import CHECK_INVARIANTS, PROMISES, name_rows
 from comms.bootstrap.events import HANDLE_EVENTS, RELAY_EVENTS
-from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE, Step
+from comms.bootstrap.jobs import DAILY_BATCH, FOLLOW_UPS, SEND_QUEUE
 from comms.bootstrap.platform import SYNC_PLATFORM
+from comms.bootstrap.steps import Step
 from comms.rules.policy import BERLIN
 from comms.rules.wording import explain
 

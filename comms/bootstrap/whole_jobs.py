@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from comms.bootstrap import checking, events, jobs, platform
-from comms.bootstrap.jobs import Step
+from comms.bootstrap import checking, events, jobs, platform, start_logging
+from comms.bootstrap.steps import Step
 from comms.rules.as_of import Standing
 from comms.services.batching import CHUNK_SIZE
 
@@ -51,14 +51,14 @@ def run_sync_platform() -> Step:
 def run_relay_events(*, limit: int) -> Step:
     """Publish what waits in the outbox, at most `limit` events."""
     with _recorded(events.RELAY_EVENTS, None, False) as (run, counts):
-        counts |= opening(run) | events.relay_events(limit)
+        counts |= opening(run) | events.relay_events(run, limit)
     return counts
 
 
 def run_handle_events(*, limit: int, stop: threading.Event | None = None) -> Step:
     """Apply what the platform said, at most `limit` events, and write at once where the settings say so."""
     with _recorded(events.HANDLE_EVENTS, None, False) as (run, counts):
-        applied = events.handle_inbox(limit)
+        applied = events.handle_inbox(run, limit)
         facts = platform.ask_for_facts(run, applied["new_request_ids"])
         written = events.write_at_once(run, applied)
         if written["emails"]:
@@ -127,6 +127,7 @@ def opening(run: Step) -> Step:
 @contextmanager
 def _recorded(job: str, at: datetime | None, dry_run: bool) -> Iterator[tuple[Step, Step]]:
     """Note begin and end of a run in the log of jobs, whatever happens in between."""
+    start_logging(told=False)
     run, counts = jobs.open_run(job, new_key(), at, dry_run=dry_run), Step()
     try:
         yield run, counts

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # keeps `comms --help` fast
+    from structlog.typing import FilteringBoundLogger
+
     from comms.services.relaying import Round
 
 IDLE = 0.5
@@ -15,29 +16,25 @@ IDLE = 0.5
 STANDBY = 1.0
 REST = 2.0
 
-log = logging.getLogger("comms.relay")
-
 
 def relay() -> None:
     """Publish events as they come, until it is asked to end. A second one stands by and takes over."""
     from comms.bootstrap.enduring import endure
     from comms.bootstrap.events import make_relay, require_kafka
+    from comms.logs import logger
 
-    running, stop = make_relay(require_kafka()), _until_asked()
+    running, stop, log = make_relay(require_kafka()), _until_asked(), logger("comms.relay")
     log.info("ready")
     try:
-        endure(lambda: _turn(running.round()), stop, log)
+        endure(lambda: _turn(running.round(), log), stop, "comms.relay")
     finally:
         running.close()
 
 
-def _turn(done: Round) -> float:
+def _turn(done: Round, log: FilteringBoundLogger) -> float:
     """Tell what a round did, and say how long to wait."""
     if done.published or done.refused or done.recovered or done.fault:
-        log.info(
-            "round standing=%s published=%d refused=%d recovered=%d fault=%s",
-            done.standing, done.published, done.refused, done.recovered, done.fault,
-        )  # fmt: skip
+        log.info("wave", **vars(done))
     waits = {"standby": STANDBY, "away": REST}
     return waits.get(done.standing, IDLE if done.idle else 0.0)
 
@@ -57,10 +54,9 @@ def launcher() -> None:
 
 
 def _until_asked() -> threading.Event:
-    """SIGTERM and Ctrl-C finish what is under way; our log goes to stderr, of the libraries' only warnings."""
+    """SIGTERM and Ctrl-C finish what is under way; what is done stands in the log."""
+    from comms.bootstrap import start_logging
     from comms.cli.run import stop_on_signals
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
-    logging.getLogger("comms").setLevel(logging.INFO)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it writes addresses and repeats itself; we tell codes
+    start_logging()
     return stop_on_signals()

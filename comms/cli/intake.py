@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from comms.cli.output import console, errors, print_json, print_table
+from comms.cli.work import commanding
 from comms.errors import BadInput
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def import_files(
     records = _read(files, _kind(kind))
     with reading(sessions()) as session:
         now = clock(session)
-    report = import_records(sessions(), records, now, dry_run=dry_run)
+    with commanding():
+        report = import_records(sessions(), records, now, dry_run=dry_run)
     if json:
         print_json({"dry_run": dry_run} | as_json(report))
     else:

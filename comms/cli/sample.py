@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from comms.cli.output import console, print_json
+from comms.cli.work import commanding
 from comms.errors import Conflict
 
 app = typer.Typer(help="A lifelike data set; all of its addresses end in .example.", no_args_is_help=True)
@@ -48,7 +49,8 @@ def load(
         raise Conflict("sample data does not go into a production database")
     with reading(sessions()) as session:
         now = clock(session)
-    report = load_sample(sessions(), now, therapists, seed=seed, correspondence=correspondence())
+    with commanding():
+        report = load_sample(sessions(), now, therapists, seed=seed, correspondence=correspondence())
     if json:
         print_json(as_json(report.imported) | {"past_emails": dict(report.past_emails)})
         return

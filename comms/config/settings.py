@@ -25,6 +25,7 @@ from comms.config.contacts import Contacts
 from comms.config.kafka import Kafka
 from comms.config.local_stack import LocalStack
 from comms.config.mail import Mail
+from comms.config.observing import Observing
 from comms.config.platform import Platform
 from comms.config.secret_files import SecretFiles, is_secret
 from comms.config.sending import Sending
@@ -34,11 +35,22 @@ from comms.errors import ConfigurationError
 ENV_FILE = ".env"
 EMPTY_SAYS_NO = frozenset({"KAFKA_BOOTSTRAP_SERVERS"})
 """Set but empty is a word of its own there: no Kafka, not the one that `comms up` would start."""
-GROUPS: tuple[type[BaseModel], ...] = (Service, Mail, Contacts, Calls, Sending, Api, Kafka, Platform, LocalStack)
+GROUPS: tuple[type[BaseModel], ...] = (
+    Service,
+    Mail,
+    Contacts,
+    Calls,
+    Sending,
+    Api,
+    Kafka,
+    Platform,
+    Observing,
+    LocalStack,
+)
 """The subjects in the order of `docs/settings.md`."""
 
 
-class Settings(LocalStack, Platform, Kafka, Api, Sending, Calls, Mail, Service, BaseSettings):
+class Settings(LocalStack, Observing, Platform, Kafka, Api, Sending, Calls, Mail, Service, BaseSettings):
     """One value per name. An empty value means the default, whatever a weaker layer says.
 
     Arguments may be spelled as attributes or as in the environment; the environment only as declared (Pydantic's

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from comms.errors import Conflict, MoveNotAllowed, NotFound
@@ -21,6 +21,7 @@ from comms.services.places import lock_emails
 from comms.services.taking_back import take_back_outcome
 from comms.store.models import Email, EmailBatch
 from comms.store.paging import Page, Slice, newest_first
+from comms.store.places import place_requests
 from comms.store.staff import audit
 
 MOST = 100
@@ -68,7 +69,7 @@ def add_request(
         "number": row[2] + 1,
         "created_at": now,
     }
-    batch_id = session.execute(insert(EmailBatch).values(values).returning(EmailBatch.id)).scalar_one()
+    [batch_id] = place_requests(session, [values])
     audit(session, actor, "email.add_request", "email", email_id, now, placement_request_id=request_id)
     return batch_id
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
+from comms.services.stories import stories_of_calls, stories_of_emails
 from comms.store.models import Email, EmailBatch, PhoneCall, PhoneCallBatch, PhoneCallEmail
 from comms.store.outbox import add_events
 
@@ -34,7 +35,7 @@ def announce_emails(
         )
         for id_, therapist_id in emails
     )
-    add_events(session, f"communication.{event}", payloads, now)
+    add_events(session, f"communication.{event}", payloads, now, stories_of_emails(session, ids))
 
 
 def _requests_of_emails(session: Session, ids: Collection[int]) -> dict[int, list[int]]:
@@ -77,7 +78,7 @@ def announce_calls(
         if event == "call_scheduled":
             payload |= {"scheduled_at": call.starts_at.isoformat(), "duration_minutes": call.duration_minutes}
         payloads.append((f"call:{call.id}", payload | dict((extra or {}).get(call.id, {}))))
-    add_events(session, f"communication.{event}", payloads, now)
+    add_events(session, f"communication.{event}", payloads, now, stories_of_calls(session, ids))
 
 
 _ALL = true()
@@ -123,9 +124,10 @@ def announce_responses(
 ) -> None:
     """Write one `communication.response_recorded` per request, {request id: outcome}."""
     kind, id_ = key.split(":")
+    stories = {"email": stories_of_emails, "call": stories_of_calls}[kind](session, [int(id_)])
     about: dict[str, Any] = {f"{kind}_id": int(id_), "therapist_id": therapist_id}
     payloads = (
         (key, about | {"placement_request_id": request_id, "outcome": outcome, "source": source})
         for request_id, outcome in outcomes.items()
     )
-    add_events(session, "communication.response_recorded", payloads, now)
+    add_events(session, "communication.response_recorded", payloads, now, stories)

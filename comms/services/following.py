@@ -21,6 +21,7 @@ from comms.services.events import announce_emails
 from comms.services.letters.context import PatientLine
 from comms.services.places import lock_with_patients
 from comms.store.models import Email, EmailBatch, Patient, PlacementRequest, Therapist
+from comms.store.places import place_requests
 
 NEVER_ARRIVED = frozenset({EmailStatus.CANCELED, EmailStatus.BOUNCED})
 _WAY_OUT = {EmailStatus.FAILED: "; requeue or cancel that one", EmailStatus.IN_DOUBT: "; resolve that one first"}
@@ -149,5 +150,5 @@ def _store(session: Session, letter: Letter, written: dict[str, Any], now: datet
         }
         for position, place in enumerate(letter.places, start=1)
     ]
-    session.execute(insert(EmailBatch), rows)
+    place_requests(session, rows)
     return id_

@@ -9,11 +9,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from comms.causes import LONGEST
 from comms.rules.states import EmailStatus, Outcome
 
 Id = Annotated[int, Field(ge=1)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")]
 """A word of ours: stable, safe to count and to show."""
+
+
+Whence = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 
 
 class _Payload(BaseModel):
@@ -124,4 +128,11 @@ class PublishedEnvelope(BaseModel):
     version: Literal["1.0"]
     timestamp: AwareDatetime
     producer: Literal["communication-service"]
+    correlationId: Whence | None = Field(
+        description="The work that made the email or call: the same in all its events."
+    )
+    causationId: Whence | None = Field(
+        description="What made this move: an event of yours, a run, a request, a command."
+    )
+    originIds: list[Whence] = Field(description="What brought the placement requests in: your `match.created`, mostly.")
     payload: dict[str, Any]

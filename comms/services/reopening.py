@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, case, exists, or_, update
 from sqlalchemy.orm import Session, aliased
 
+from comms.causes import cause_of
 from comms.rules.states import OPEN_REQUEST, EmailStatus, Outcome, RequestStatus
 from comms.store.models import Email, EmailBatch, PhoneCallBatch, PlacementRequest
 
@@ -21,7 +22,18 @@ def reopen_requests(session: Session, request_ids: Collection[int], now: datetim
     A request goes back to its place in an email that was sent and still awaits an answer; what has no place is open.
     """
     _restore_places(session, request_ids, now)
-    return _open(session, request_ids, now)
+    changed = _open(session, request_ids, now)
+    _note_origin(session, changed)
+    return changed
+
+
+def _note_origin(session: Session, request_ids: Collection[int]) -> None:
+    """From now on they go back to what opened them again."""
+    causes = {id_: cause for id_ in request_ids if (cause := cause_of(f"request:{id_}"))}
+    if causes:
+        opened = update(PlacementRequest).where(PlacementRequest.id.in_(sorted(causes)))
+        found = opened.values(correlation_id=case(causes, value=PlacementRequest.id))
+        session.execute(found.execution_options(synchronize_session=False))
 
 
 def reopen_waiting(session: Session, request_ids: Collection[int], now: datetime) -> list[int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
-from comms.store.session import Sessions, writing
+from comms.store.models import OutboxEvent
+from comms.store.session import Sessions, reading, writing
 from tests.api.conftest import Client
 from tests.factories import make_email, make_request, make_therapist
 
@@ -55,6 +57,27 @@ def test_a_move_that_the_state_does_not_allow_is_409_with_the_moves_that_it_does
     client.post(f"/api/emails/{email_id}/cancel")
     answer = client.post(f"/api/emails/{email_id}/cancel")
     assert (answer.status_code, answer.json()["allowed"]) == (409, [])
+
+
+def test_every_answer_names_its_request_as_the_client_did_or_with_a_number_of_ours(client: TestClient) -> None:
+    ours = "4bf92f3577b34da6a3ce929d0e0e4736"
+    for path in ("/api/emails", "/api/emails/4711", "/nowhere", "/healthz"):
+        assert client.get(path, headers={"X-Request-ID": ours}).headers["x-request-id"] == ours
+    drawn = [client.get("/healthz", headers={"X-Request-ID": "Andrea Mueller"}).headers["x-request-id"] for _ in "12"]
+    assert len({*drawn, "Andrea Mueller"}) == 3
+
+
+def test_what_a_request_makes_and_moves_goes_back_to_it(client: TestClient, sessions: Sessions) -> None:
+    made, moved = "0" * 31 + "1", "0" * 31 + "2"
+    body = {
+        "therapist_id": 101, "subject": "Anfrage", "body_html": "<p>Anfrage</p>",
+        "recipient_email": "praxis@therapie.example", "recipient_name": "Praxis",
+    }  # fmt: skip
+    email = client.post("/api/emails", json=body, headers={"X-Request-ID": made}).json()["id"]
+    client.post(f"/api/emails/{email}/cancel", headers={"X-Request-ID": moved})
+    with reading(sessions) as session:
+        query = select(OutboxEvent.correlation_id, OutboxEvent.causation_id).order_by(OutboxEvent.id)
+        assert session.execute(query).all() == [(made, made), (made, moved)]
 
 
 @pytest.mark.parametrize("query", ["colour=red", "status=sent&status=queued", "status=flying", "page=0", "limit=101"])

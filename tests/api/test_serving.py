@@ -123,7 +123,7 @@ def test_its_log_names_routes_and_holds_nothing_that_was_sent(
     log = server.log.read_text()
 
     assert statuses == [200, 422, 422, 404, 422, 415, 404, 401]
-    assert log.count("request method=GET route=/api/emails status=") == 4
+    assert log.count("method=GET route=/api/emails status=") == 4
     assert "route=/api/emails/{email_id}/cancel status=415" in log
     told = [word for word in ("canary", key, "@", "batch_id", "asked", "?") if word in log]
     assert told == []

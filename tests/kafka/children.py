@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -26,7 +25,6 @@ LEASE = timedelta(seconds=0.6)
 """Short, so that nobody waits long for a dead relay's."""
 
 PAUSE = 0.02
-log = logging.getLogger("tests")
 
 
 def start_relay(
@@ -69,7 +67,7 @@ def _relay(url: str, kafka: KafkaSettings, topic: str, wave: int, lease: timedel
         publisher.BLOCK_MS, publisher.DELIVERY_MS = 400, 900
     made = (DyingPublisher if dies else KafkaPublisher)(kafka, topic)
     relay = Relay(_sessions(url), made, topic, f"relay-{os.getpid()}", lease)
-    endure(lambda: PAUSE if (done := relay.round(wave)).idle or done.standing != "active" else 0.0, _for_ever(), log)
+    endure(lambda: PAUSE if (done := relay.round(wave)).idle or done.standing != "active" else 0.0, _for_ever(), "tests")
 
 
 def _launcher(url: str, kafka: KafkaSettings, topics: list[str], launched: str, dies: str) -> None:
@@ -80,7 +78,7 @@ def _launcher(url: str, kafka: KafkaSettings, topics: list[str], launched: str, 
             die()
 
     launcher = Launcher(_sessions(url), DyingSource(kafka, topics, dies), launch)
-    endure(lambda: launcher.turn(0.2) and 0.0, _for_ever(), log)
+    endure(lambda: launcher.turn(0.2) and 0.0, _for_ever(), "tests")
 
 
 class DyingPublisher(KafkaPublisher):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from pathlib import Path
@@ -14,8 +13,6 @@ from comms.bootstrap.enduring import endure
 from comms.config import get_config
 from comms.local_stack.ports import HOST, free_port
 from comms.local_stack.probe import SILENCE, lives
-
-log = logging.getLogger("comms.part")
 
 
 @pytest.mark.parametrize(("age", "expected"), [(0, True), (SILENCE - 1, True), (SILENCE, False)])
@@ -42,6 +39,6 @@ def test_a_program_shows_that_it_lives_also_while_the_database_is_away(
         stop.set()
         raise OperationalError("", {}, ConnectionError(), connection_invalidated=True)
 
-    endure(turn, stop, log)
+    endure(turn, stop, "comms.part")
     get_config.cache_clear()
     assert seen == [True]

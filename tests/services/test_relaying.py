@@ -24,6 +24,8 @@ from tests.factories import NOW, number
 from tests.servers.kafka import Broker, broker
 from tests.servers.topics import events
 
+WHENCE = {"correlationId", "causationId", "originIds"}
+
 
 @pytest.fixture(scope="module")
 def kafka() -> Iterator[Broker]:
@@ -83,7 +85,7 @@ def test_the_envelope_is_that_of_the_platform(sessions: Sessions, relay: Relay, 
     write(sessions, keys=1, each=1)
     sweep(relay, 10)
     [event] = events(kafka.servers, topic)
-    assert set(event) == {"eventId", "eventType", "version", "timestamp", "producer", "payload"}
+    assert set(event) == {"eventId", "eventType", "version", "timestamp", "producer", "payload", *WHENCE}
     assert (event["version"], event["producer"]) == ("1.0", "communication-service")
     assert event["timestamp"].endswith("+00:00")
 

@@ -18,6 +18,7 @@ from comms.services.events import announce_emails
 from comms.services.planning import plan_next_batch
 from comms.store.contacts import claim, email_holder, mailbox_key, release, therapist_key
 from comms.store.models import Email, EmailBatch, PlacementRequest, Suppression, Therapist
+from comms.store.places import place_requests
 
 
 @dataclass
@@ -127,7 +128,7 @@ def _place_requests(
     ]
     if not rows:
         return
-    session.execute(insert(EmailBatch), rows)
+    place_requests(session, rows)
     session.execute(
         update(PlacementRequest)
         .where(PlacementRequest.id.in_([row["placement_request_id"] for row in rows]))

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.exc import DataError, IntegrityError
 
+from comms import logs
 from comms.rules.batching import Decision
 from comms.rules.contact import Reason, Verdict
 from comms.rules.policy import ContactPolicy
@@ -17,8 +18,12 @@ from comms.services.batching.decisions import note_emails, note_refusals, store_
 from comms.services.batching.preparing import PlannedEmail, Prepared, load_people, prepare_emails
 from comms.services.correspondence import Correspondence
 from comms.services.planning import plan_next_batch
+from comms.services.stories import origin_ids, stories_of_emails
+from comms.store.outbox import Story
 from comms.store.session import Sessions, reading, writing
 from comms.store.staff import raise_item
+
+log = logs.logger("comms.batching")
 
 CHUNK_SIZE = 50
 """Keys of a chunk stay locked until its commit, so a chunk stays small."""
@@ -113,7 +118,14 @@ def _write(sessions: Sessions, prepared: Prepared, at: datetime, policy: Contact
             )  # fmt: skip
         note_emails(session, run_key, created.emails)
         note_refusals(session, run_key, created.refused)
+        stories = stories_of_emails(session, created.emails.values())
+    _tell(created, stories.values())
     return created
+
+
+def _tell(created: Created, stories: Collection[Story]) -> None:
+    emails = sorted(created.emails.values())
+    log.info("emails_created", email_ids=emails, refused=len(created.refused), origin_ids=origin_ids(stories))
 
 
 def _write_one_by_one(

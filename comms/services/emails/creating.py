@@ -17,17 +17,17 @@ from comms.rules.states import OPEN_REQUEST, EmailStatus
 from comms.services.correspondence import Correspondence
 from comms.services.emails.queueing import EnsureBytes, queue_email
 from comms.services.emails.requests import accept_requests
+from comms.services.events import announce_emails
 from comms.services.intake.stubs import keep_therapist_stub
 from comms.services.letters.addresses import new_message_id, new_reply_token, require_plain, wire_address
 from comms.services.letters.hypertext import read_html, text_of
-from comms.store.models import Email, EmailBatch, PlacementRequest, Therapist, table_of
-from comms.store.outbox import add_events
+from comms.store.models import Email, PlacementRequest, Therapist, table_of
+from comms.store.places import place_requests
 from comms.store.staff import audit
 
 LONGEST_MAILBOX = 320
 
 _NEW_EMAIL = insert(table_of(Email)).returning(table_of(Email).c.id)
-_NEW_BATCH = insert(table_of(EmailBatch))
 _LANGUAGE = select(table_of(Therapist).c.language).where(table_of(Therapist).c.id == bindparam("therapist_id"))
 
 
@@ -85,7 +85,7 @@ def create_draft(session: Session, written: Written, now: datetime, actor: str) 
     Conflict for requests that are closed or another therapist's; they may wait elsewhere until the draft is queued.
     """
     email_id = _insert(session, written, now, actor)
-    _announce(session, email_id, written, EmailStatus.DRAFT, now)
+    _announce(session, email_id, EmailStatus.DRAFT, now)
     return email_id
 
 
@@ -103,7 +103,7 @@ def create_queued(
     signing = bytes_from(correspondence, now)
     queue_email(session, email_id, now, actor, policy, override_reason=override_reason, ensure_bytes=signing)
     _require_still_open(session, written.placement_request_ids)
-    _announce(session, email_id, written, EmailStatus.QUEUED, now)
+    _announce(session, email_id, EmailStatus.QUEUED, now)
     return email_id
 
 
@@ -163,8 +163,7 @@ def _place(session: Session, email_id: int, written: Written, now: datetime) -> 
         shared | {"placement_request_id": id_, "priority": position, "number": position}
         for position, id_ in enumerate(written.placement_request_ids, start=1)
     ]
-    if rows:
-        session.execute(_NEW_BATCH, rows)
+    place_requests(session, rows)
 
 
 def _require_still_open(session: Session, request_ids: Collection[int]) -> None:
@@ -179,12 +178,5 @@ def _require_still_open(session: Session, request_ids: Collection[int]) -> None:
         raise Conflict("a placement request in this email was closed just now")
 
 
-def _announce(session: Session, email_id: int, written: Written, status: EmailStatus, now: datetime) -> None:
-    payload = {
-        "email_id": email_id,
-        "therapist_id": written.therapist_id,
-        "placement_request_ids": list(written.placement_request_ids),
-        "template": None,
-        "status": status,
-    }
-    add_events(session, "communication.email_created", [(f"email:{email_id}", payload)], now)
+def _announce(session: Session, email_id: int, status: EmailStatus, now: datetime) -> None:
+    announce_emails(session, "email_created", [email_id], now, {email_id: {"template": None, "status": status}})

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from comms.causes import cause_of, events_about
 from comms.rules.states import OPEN_REQUEST, TherapistStatus
 from comms.services.inbox.told import Told
 from comms.services.intake import Kind, Record, import_together
@@ -120,10 +121,7 @@ def _patients_deleted(session: Session, events: Group, now: datetime) -> Collect
     session.execute(
         select(Patient.id).where(Patient.id.in_(ids)).order_by(Patient.id).with_for_update(key_share=True)
     ).all()
-    theirs = select(PlacementRequest.id).where(
-        PlacementRequest.patient_id.in_(ids), PlacementRequest.status.in_(OPEN_REQUEST)
-    )
-    withdraw_requests(session, session.scalars(theirs).all(), now, PATIENT_DELETED)
+    _withdraw_all(session, ids, now)
     standing = update(Patient).where(Patient.id.in_(ids), Patient.deleted_at.is_(None))
     cleared: dict[str, Any] = dict.fromkeys(_FACTS)
     deleted = session.scalars(
@@ -133,6 +131,16 @@ def _patients_deleted(session: Session, events: Group, now: datetime) -> Collect
     ).all()
     audit_each(session, ACTOR, "patient.delete", "patient", deleted, now)
     return deleted
+
+
+def _withdraw_all(session: Session, patient_ids: Collection[int], now: datetime) -> None:
+    theirs = select(PlacementRequest.id, PlacementRequest.patient_id).where(
+        PlacementRequest.patient_id.in_(patient_ids), PlacementRequest.status.in_(OPEN_REQUEST)
+    )
+    patients = {row.id: row.patient_id for row in session.execute(theirs)}
+    causes = {f"request:{id_}": cause_of(f"patient:{patient_id}") for id_, patient_id in patients.items()}
+    with events_about({request: cause for request, cause in causes.items() if cause}):
+        withdraw_requests(session, list(patients), now, PATIENT_DELETED)
 
 
 _FACTS = (

@@ -18,16 +18,20 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from comms import logs
+from comms.causes import events_about
 from comms.errors import Temporary
 from comms.services.inbox.applying import Unusable, apply_events
 from comms.services.inbox.dead_letters import bury
 from comms.services.inbox.order import is_lost, later_words, load_due, pick, waits
-from comms.services.inbox.outcomes import Outcome, note, note_error, note_fault
+from comms.services.inbox.outcomes import Outcome, note, note_error, note_fault, subject_id
 from comms.services.inbox.told import Told
 from comms.store import leases
 from comms.store.engines import clock
 from comms.store.models import InboxEvent
 from comms.store.session import Sessions, writing
+
+log = logs.logger("comms.inbox")
 
 ROLE = "inbox"
 LEASE = timedelta(seconds=20)
@@ -57,9 +61,9 @@ def handle_events(sessions: Sessions, limit: int = 10_000, together: int = TOGET
     found: list[Outcome] = []
     ended, waiting = "limit", 0
     try:
-        found += run.bury_the_lost()
+        found += _told(run.bury_the_lost())
         while len(found) < limit:
-            outcomes = run.handle_next(min(together, limit - len(found)))
+            outcomes = _told(run.handle_next(min(together, limit - len(found))))
             found += outcomes
             if not outcomes:
                 ended, waiting = "done", run.count_waiting()
@@ -69,6 +73,15 @@ def handle_events(sessions: Sessions, limit: int = 10_000, together: int = TOGET
     finally:
         run.end()
     return _report(found, waiting, ended)
+
+
+def _told(outcomes: list[Outcome]) -> list[Outcome]:
+    """Write one line about the events of one transaction."""
+    if outcomes:
+        words = Counter(outcome.word for outcome in outcomes)
+        ids = [outcome.event_id for outcome in outcomes]
+        log.info("events_handled", event_type=outcomes[0].event_type, event_ids=ids, **words)
+    return outcomes
 
 
 class _Standby(Exception):
@@ -108,12 +121,13 @@ class _Run:
 
     def _note(self, ids: Collection[int], error: Exception) -> list[Outcome]:
         """Note an event's error; of those that were together, only what is known to be at fault."""
+        log.warning("events_failed", ids=sorted(ids), exc_info=error)
         faults = error.faults if isinstance(error, Unusable) else {}
         with self._in_role() as (session, now):
-            rows = [row for row in _load(session, ids) if not faults or _subject_id(row) in faults]
+            rows = [row for row in _load(session, ids) if not faults or subject_id(row) in faults]
             return [
-                Outcome(row.event_type, _subject_id(row), note_fault(session, row, faults[_subject_id(row)], now)
-                        if faults else note_error(session, row, error, now))
+                Outcome.of(row, note_fault(session, row, faults[subject_id(row)], now) if faults
+                           else note_error(session, row, error, now))
                 for row in rows
             ]  # fmt: skip
 
@@ -123,7 +137,7 @@ class _Run:
             lost = session.scalars(select(InboxEvent).where(InboxEvent.handled_at.is_(None), is_lost(now))).all()
             for row in lost:
                 bury(session, row, "never_created", now)
-            return [Outcome(row.event_type, _subject_id(row), "dead") for row in lost]
+            return [Outcome.of(row, "dead") for row in lost]
 
     def count_waiting(self) -> int:
         waiting = select(func.count()).select_from(InboxEvent).where(InboxEvent.handled_at.is_(None), waits())
@@ -154,24 +168,21 @@ def _handle(session: Session, ids: Collection[int], now: datetime) -> list[Outco
     rows, later = _load(session, ids), later_words(session, ids)
     if not rows:
         return []
-    told = {row.id: Told(_subject_id(row), row.event_type, row.payload, later.get(row.id, ())) for row in rows}
-    changed = set(apply_events(session, list(told.values()), now))
+    told = {row.id: Told(subject_id(row), row.event_type, row.payload, later.get(row.id, ())) for row in rows}
+    with events_about({row.subject or "": row.event_id for row in rows}):
+        changed = set(apply_events(session, list(told.values()), now))
     words = {
         id_: "applied" if one.id in changed else "older" if one.out_of_date else "unchanged"
         for id_, one in told.items()
     }
     for word in set(words.values()):
         note(session, [id_ for id_, became in words.items() if became == word], word, now)
-    return [Outcome(one.event_type, one.id, words[id_]) for id_, one in told.items()]
+    return [Outcome.of(row, words[row.id]) for row in rows]
 
 
 def _load(session: Session, ids: Collection[int]) -> Sequence[InboxEvent]:
     query = select(InboxEvent).where(InboxEvent.id.in_(sorted(ids)), InboxEvent.handled_at.is_(None))
     return session.scalars(query.order_by(InboxEvent.id)).all()
-
-
-def _subject_id(row: InboxEvent) -> int:
-    return int((row.subject or ":0").partition(":")[2])
 
 
 def _passes(error: Exception) -> bool:

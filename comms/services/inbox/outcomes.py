@@ -20,9 +20,18 @@ TRIES = 5
 class Outcome:
     """One event's: applied, unchanged, older, dead or failed (it is tried again)."""
 
+    event_id: str
     event_type: str
     subject_id: int
     word: str
+
+    @classmethod
+    def of(cls, row: InboxEvent, word: str) -> Outcome:
+        return cls(row.event_id, row.event_type, subject_id(row), word)
+
+
+def subject_id(row: InboxEvent) -> int:
+    return int((row.subject or ":0").partition(":")[2])
 
 
 def note(session: Session, ids: Collection[int], word: str, now: datetime) -> None:

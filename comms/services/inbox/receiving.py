@@ -25,6 +25,8 @@ class Received:
     known: int
     unknown: int
     dead: int
+    event_ids: tuple[str, ...] = ()
+    """Of the new ones."""
 
 
 def receive(session: Session, messages: Sequence[IncomingMessage], now: datetime) -> Received:
@@ -36,20 +38,23 @@ def receive(session: Session, messages: Sequence[IncomingMessage], now: datetime
     _store(session, DeadLetter, [_dead_row(*each, now) for each in poison])
     return Received(
         messages=len(read),
-        new=new,
-        known=len(events) - new,
+        new=len(new),
+        known=len(events) - len(new),
         unknown=len(read) - len(events) - len(poison),
         dead=len(poison),
+        event_ids=tuple(map(str, new)),
     )
 
 
-def _store(session: Session, model: type[InboxEvent | DeadLetter], rows: Iterable[dict[str, Any]]) -> int:
-    """Insert what is not there yet; return how many were new."""
+def _store(
+    session: Session, model: type[InboxEvent | DeadLetter], rows: Iterable[dict[str, Any]]
+) -> Sequence[str | None]:
+    """Insert what is not there yet; return the event ids of what was new."""
     given = list(rows)
     if not given:
-        return 0
-    new = insert_for(session)(model).on_conflict_do_nothing().returning(model.id)
-    return len(session.scalars(new, given).all())
+        return ()
+    new = insert_for(session)(model).on_conflict_do_nothing().returning(model.event_id)
+    return session.scalars(new, given).all()
 
 
 def _event_row(message: IncomingMessage, event: Event, now: datetime) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from comms.services.intake.records import Kind
 from comms.services.intake.rows import Row, RowRefused
 
 _SIDES = ("patient", "therapist")
-_UNWRITTEN = frozenset({"learned_at", "created_at", "updated_at", "version"})
+_UNWRITTEN = frozenset({"learned_at", "created_at", "updated_at", "version", "correlation_id"})
 
 
 @dataclass(frozen=True)

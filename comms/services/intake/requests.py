@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from comms.causes import cause_of
 from comms.rules.states import RequestStatus
 from comms.services.intake import snapshots
 from comms.services.intake.fields import Columns
@@ -58,6 +59,8 @@ class Requests(Subject):
         """Settle the status of a request that is new here; one that gets a deleted patient now is refused."""
         if _gets_patient(change) and change.after["patient_id"] in self.deleted:
             raise RowRefused("patient_id", "patient_deleted")
+        if _gets_patient(change):
+            change.after["correlation_id"] = cause_of(f"request:{change.row.id}")
         if change.before is not None:
             return _say_what_stays(change, change.before)
         status = change.after["status"]

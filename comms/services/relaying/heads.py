@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Text, case, cast, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from comms.ports import Message, Publication, Receipt
-from comms.services.relaying.envelope import envelope
+from comms.services.relaying.envelope import Stored, envelope
 from comms.store.engines import insert_for
 from comms.store.models import OutboxEvent, TopicMark
 
@@ -38,16 +39,17 @@ def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
         ids = _heads_of_all(session, now, limit)
     query = select(
         OutboxEvent.id,
+        OutboxEvent.key,
         OutboxEvent.event_id,
         OutboxEvent.event_type,
-        OutboxEvent.key,
         OutboxEvent.created_at,
-        cast(OutboxEvent.payload, Text).label("payload"),  # it goes out as it stands there
+        OutboxEvent.correlation_id,
+        OutboxEvent.causation_id,
+        cast(OutboxEvent.origin_ids, Text),  # this and the payload go out as they stand there
+        cast(OutboxEvent.payload, Text),
     ).where(OutboxEvent.id.in_(ids))
-    return [
-        Message(row.id, row.key, envelope(row.event_id, row.event_type, row.created_at, row.payload))
-        for row in session.execute(query.order_by(OutboxEvent.id))
-    ]
+    rows: Iterable[Any] = session.execute(query.order_by(OutboxEvent.id))
+    return [Message(row.id, row.key, envelope(Stored(*row[2:]))) for row in rows]
 
 
 _WAITING = OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_(None)

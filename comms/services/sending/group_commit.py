@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
@@ -54,7 +55,8 @@ class GroupCommit(Generic[Asked, Told]):
         """The latest failure of the database, if there was one."""
         self.unwritable: list[Told] = []
         """What the database refused for good; its leases run out and it is rescued."""
-        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        there = copy_context()  # what is written there goes back to the same cause as what is done here
+        self._thread = threading.Thread(target=there.run, args=(self._run,), name="group-commit", daemon=True)
         self._thread.start()
 
     def ask(self, item: Asked) -> Future[bool]:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from comms import logs
 from comms.rules.policy import SendingPolicy
 from comms.rules.replies import Fault, Reply
 from comms.rules.retry import Kind, classify
@@ -18,9 +19,13 @@ from comms.services.sending.marks import grant_marks, note_answers
 from comms.services.sending.report import Tally
 from comms.services.sending.settle import Ending, settle
 from comms.services.sending.values import ChannelFailed, Claimed, RenewLeases, Result, Told
+from comms.services.stories import origin_ids, stories_of_emails
 from comms.store.engines import clock
 from comms.store.models import Email
+from comms.store.outbox import Story
 from comms.store.session import Sessions, writing
+
+log = logs.logger("comms.sender")
 
 _NO_ANSWER = (Kind.CONFIGURATION, Kind.CHANNEL_TRANSIENT, Kind.UNKNOWN, Kind.RETURNED)
 _COUNTS = {"accept": "sent", "defer": "deferred", "refuse": "failed", "lose": "in_doubt"}
@@ -70,7 +75,9 @@ class Records:
             done = settle(session, self._owner, results, at, self._policy)
             self._wake(session, done, at)
             self._beat(session, results, at)
+            stories = stories_of_emails(session, [ending.email_id for endings in done.values() for ending in endings])
         self._count(done)
+        _tell(done, stories.values())
 
     def _wake(self, session: Session, done: Mapping[str, Sequence[Ending]], at: datetime) -> None:
         if not (self._may_rest and done.get("accept")):
@@ -94,6 +101,16 @@ class Records:
                     self._tally.add_kind(ending.decision.kind)
         refused = [e.email_id for e in done.get("defer", ()) if e.result.reply.fault is Fault.MARK_REFUSED]
         self._tally.add("refused_marks", refused)
+
+
+def _tell(done: Mapping[str, Sequence[Ending]], stories: Collection[Story]) -> None:
+    """One line for what was finished together: which emails ended how, who made them, what had asked for them."""
+    log.info(
+        "emails_sent" if done.keys() <= {"accept"} else "emails_tried",
+        **{_COUNTS[verb]: [ending.email_id for ending in endings] for verb, endings in done.items() if endings},
+        made_by=sorted({story.correlation_id for story in stories if story.correlation_id}),
+        origin_ids=origin_ids(stories),
+    )
 
 
 def _results(told: Sequence[Told]) -> list[Result]:

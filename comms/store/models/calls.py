@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from comms.causes import LONGEST, work_id
 from comms.rules.states import Outcome, PhoneCallStatus
 from comms.store.models.base import Base, BigId, one_of
 
@@ -31,6 +32,8 @@ class PhoneCall(Base):
     outcome: Mapped[str | None] = mapped_column(Text)
     notes: Mapped[str | None] = mapped_column(Text)
     override_reason: Mapped[str | None] = mapped_column(Text)
+    correlation_id: Mapped[str | None] = mapped_column(String(LONGEST), default=work_id)
+    """The work that booked it."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

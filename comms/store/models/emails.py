@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from comms.causes import LONGEST, work_id
 from comms.rules.states import EmailStatus, Outcome
 from comms.store.models.base import Base, BigId, one_of
 
@@ -22,6 +23,8 @@ class Email(Base):
     therapist_id: Mapped[int] = mapped_column(BigId, ForeignKey("therapists.id"), index=True)
     batch_id: Mapped[str | None] = mapped_column(String(50), index=True)
     """The key of the run that made it; existing clients filter by it."""
+    correlation_id: Mapped[str | None] = mapped_column(String(LONGEST), default=work_id)
+    """The work that made it: a run, a client's request, a command. None for what is older than this column."""
     status: Mapped[str] = mapped_column(String(20))
     status_reason: Mapped[str | None] = mapped_column(String(40))
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
@@ -134,6 +137,8 @@ class EmailBatch(Base):
     """As printed ("Patient 2"); given once, never to another."""
     facts: Mapped[dict[str, Any] | None]
     """What the email says about this patient, frozen when it was made (`services.letters.facts`)."""
+    correlation_id: Mapped[str | None] = mapped_column(String(LONGEST))
+    """What had brought the request in when it came into this email."""
     included: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     live: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """This email holds the request now: queued, sending, in doubt or sent, and no outcome yet."""

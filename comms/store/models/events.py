@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from comms.causes import LONGEST
 from comms.store.models.base import Base, BigId, one_of
 
 UNPUBLISHED = "published_at IS NULL AND parked_at IS NULL"
@@ -23,6 +24,12 @@ class OutboxEvent(Base):
     event_type: Mapped[str] = mapped_column(String(60))
     key: Mapped[str] = mapped_column(String(60), index=True)
     payload: Mapped[dict[str, Any]]
+    correlation_id: Mapped[str | None] = mapped_column(String(LONGEST))
+    """Of the email or call that it speaks of."""
+    causation_id: Mapped[str | None] = mapped_column(String(LONGEST))
+    """What made this move: an event of the platform, a run, a client's request, a command."""
+    origin_ids: Mapped[list[Any] | None]
+    """What brought its placement requests in."""
     created_at: Mapped[datetime]
     published_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
@@ -56,7 +63,7 @@ class InboxEvent(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     consumer: Mapped[str] = mapped_column(String(60))
-    event_id: Mapped[str] = mapped_column(String(100))
+    event_id: Mapped[str] = mapped_column(String(LONGEST))
     """The envelope's, or topic:partition:offset where it has none."""
     event_type: Mapped[str] = mapped_column(String(60))
     subject: Mapped[str | None] = mapped_column(String(60))

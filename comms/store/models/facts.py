@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from comms.causes import LONGEST
 from comms.rules.states import RequestStatus, TherapistStatus
 from comms.store.models.base import Base, BigId, one_of
 
@@ -102,6 +103,8 @@ class PlacementRequest(Base):
     notes: Mapped[str | None] = mapped_column(Text)
     requested_at: Mapped[datetime | None]
     """When it was made on the platform."""
+    correlation_id: Mapped[str | None] = mapped_column(String(LONGEST))
+    """What brought it in, or opened it again: an event of the platform, a run, a client's request, an import."""
     closed_at: Mapped[datetime | None]
     learned_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

@@ -27,6 +27,7 @@ class JobRun(Base):
 
     __table_args__ = (
         UniqueConstraint("job", "key"),
+        Index("ix_job_runs_started_at", "started_at"),
         CheckConstraint(one_of("state", ("running", "completed", "failed")), name="state"),
     )
 
