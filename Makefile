@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 PINNED := --no-deps --require-hashes -r requirements.lock
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-faults test-kafka check lock bench
+.PHONY: help demo up test test-faults test-kafka test-alerts check lock bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test-image: .venv/ready ## the steps of the Dockerfile, run         needs Linux,
 
 test-rolling: .venv/ready ## restart every part under load, 20 times
 	@COMMS_TEST_ROUNDS=20 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/deployments/test_rolling_restart.py $(ARGS)
+
+test-alerts: ## every alert fires and does not, by promtool   needs Debian's prometheus
+	@command -v promtool > /dev/null || { echo "promtool is missing; it is part of: apt-get install prometheus" >&2; exit 1; }
+	@promtool test rules deployments/observability/alerts_test.yml
 
 check: .venv/ready ## format, lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "fix with: $(BIN)/ruff format ."; exit 1; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -13,6 +13,8 @@ from prometheus_client.registry import Collector
 from comms.rules.contact import Reason
 from comms.services.figures import Figures
 from comms.services.heartbeats import OK
+from comms.services.job_figures import flat_counts
+from comms.services.job_runs import LastRun
 
 JOB_STATES = ("running", "completed", "failed")
 
@@ -61,6 +63,10 @@ class FigureCollector(Collector):
         oldest = {status: heap.oldest_seconds for status, heap in heaps.items()}
         yield _by("status", "comms_emails_waiting", "Emails that wait, by status.", count)
         yield _by("status", "comms_emails_waiting_oldest_seconds", "Age of the oldest of them; 0 without any.", oldest)
+        yield _one("comms_emails_due", "Queued emails whose time has come.", self._figures.due.count)
+        late = self._figures.due.oldest_seconds
+        yield _one("comms_emails_due_oldest_seconds", "For how long the oldest of them has been due.", late)
+        yield _by("kind", "comms_emails_failed", "Emails given up, by kind of refusal.", self._figures.failed)
 
     def _work(self) -> Iterator[Metric]:
         given = self._figures
@@ -68,6 +74,7 @@ class FigureCollector(Collector):
         yield _by("reason", "comms_therapists_refused", "Not written to by the last daily batch.", refused)
         yield _by("state", "comms_calls", "Phone calls that are ahead (scheduled) or past without a note.", given.calls)
         yield _by("reason", "comms_staff_items", "Open items of the staff list.", given.staff_items)
+        yield _one("comms_mail_breaker_open", "1 while the relay failed and took no email since.", given.breaker_open)
         yield _one("comms_sending_paused", "1 while the kill switch is set.", given.paused)
         events = {"unpublished": given.outbox.count, "parked": given.outbox_parked}
         yield _by("state", "comms_outbox_events", "Events not published yet, or given up.", events)
@@ -80,13 +87,25 @@ class FigureCollector(Collector):
         runs = self._figures.jobs
         started = {job: run.started_at for job, run in runs.items()}
         finished = {job: run.finished_at for job, run in runs.items() if run.finished_at}
-        yield _times("job", "comms_job_start_timestamp_seconds", "When the last run of a job began.", started)
-        yield _times("job", "comms_job_end_timestamp_seconds", "When it ended; missing while it runs.", finished)
-        state = GaugeMetricFamily("comms_job_state", "1 for the state of the last run.", labels=["job", "state"])
+        lasted = {job: (ended - runs[job].started_at).total_seconds() for job, ended in finished.items()}
+        yield _times("name", "comms_job_start_timestamp_seconds", "When the last run of a job began.", started)
+        yield _times("name", "comms_job_end_timestamp_seconds", "When it ended; missing while it runs.", finished)
+        yield _by("name", "comms_job_duration_seconds", "How long it took; missing while it runs.", lasted)
+        late = "For how long a daily job has been due without a completed run; 0 once there is one."
+        yield _by("name", "comms_job_late_seconds", late, self._figures.late)
+        yield from self._runs(runs)
+
+    def _runs(self, runs: Mapping[str, LastRun]) -> Iterator[Metric]:
+        state = GaugeMetricFamily("comms_job_state", "1 for the state of the last run.", labels=["name", "state"])
+        day = GaugeMetricFamily("comms_job_runs", "Runs that began within a day.", labels=["name", "state"])
+        counts = GaugeMetricFamily("comms_job_count", "What the last run counted.", labels=["name", "what"])
         for job, run in runs.items():
             for name in JOB_STATES:
                 state.add_metric([job, name], float(name == run.state))
-        yield state
+                day.add_metric([job, name], float(self._figures.runs.get((job, name), 0)))
+            for what, number in flat_counts(run.counts or {}):
+                counts.add_metric([job, what], float(number))
+        yield from (state, day, counts)
 
     def _parts(self) -> Iterator[Metric]:
         beats = self._figures.beats

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from comms import logs
-from comms.bootstrap import events
+from comms.bootstrap import events, settings
 from comms.bootstrap.enduring import endure
+from comms.bootstrap.metrics import LauncherMetrics, telling
 from comms.config.kafka import KafkaSettings
 from comms.errors import Temporary
 from comms.services.inbox.launching import Turn
@@ -30,12 +32,16 @@ log = logs.logger("comms.launcher")
 
 def run_launcher(kafka: KafkaSettings, stop: threading.Event, *, launches: bool) -> None:
     """Read, keep and launch until `stop` is set; what is under way is finished."""
-    launcher = events.make_launcher(kafka, launch if launches else None)
-    log.info("ready", launches=launches)
-    try:
-        endure(lambda: _tell(launcher.turn(POLL)), stop, "comms.launcher")
-    finally:
-        launcher.close()
+    launcher, metrics = events.make_launcher(kafka, launch if launches else None), LauncherMetrics()
+
+    def turn() -> float:
+        done = launcher.turn(POLL)
+        metrics.count(done)
+        return _tell(done)
+
+    with telling(metrics.registry, settings().launcher_metrics_port, "COMMS_LAUNCHER_METRICS_PORT"), closing(launcher):
+        log.info("ready", launches=launches)
+        endure(turn, stop, "comms.launcher")
 
 
 def launch(key: str) -> None:

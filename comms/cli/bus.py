@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # keeps `comms --help` fast
@@ -19,16 +20,24 @@ REST = 2.0
 
 def relay() -> None:
     """Publish events as they come, until it is asked to end. A second one stands by and takes over."""
+    from comms.bootstrap import settings
     from comms.bootstrap.enduring import endure
     from comms.bootstrap.events import make_relay, require_kafka
+    from comms.bootstrap.metrics import RelayMetrics, telling
     from comms.logs import logger
 
-    running, stop, log = make_relay(require_kafka()), _until_asked(), logger("comms.relay")
-    log.info("ready")
-    try:
-        endure(lambda: _turn(running.round(), log), stop, "comms.relay")
-    finally:
-        running.close()
+    given, metrics, log = settings(), RelayMetrics(), logger("comms.relay")
+    running, stop = make_relay(require_kafka()), _until_asked()
+
+    def turn() -> float:
+        with metrics.round_seconds.time():
+            done = running.round()
+        metrics.count(done)
+        return _turn(done, log)
+
+    with telling(metrics.registry, given.relay_metrics_port, "COMMS_RELAY_METRICS_PORT"), closing(running):
+        log.info("ready")
+        endure(turn, stop, "comms.relay")
 
 
 def _turn(done: Round, log: FilteringBoundLogger) -> float:

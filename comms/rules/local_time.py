@@ -19,6 +19,14 @@ def instant_at(day: date, at: time, zone: ZoneInfo) -> datetime | None:
     return instant if shown.replace(tzinfo=None) == local.replace(tzinfo=None) else None
 
 
+def latest(at: time, zone: ZoneInfo, now: datetime) -> datetime:
+    """Find the latest instant up to `now` at which the clock showed `at`; days without that time are passed over."""
+    day = now.astimezone(zone).date()
+    while (instant := instant_at(day, at, zone)) is None or instant > now:
+        day -= timedelta(days=1)
+    return instant
+
+
 def bounds_of(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Say when a local day begins and when the next one does."""
     return _midnight(day, zone, _FIRST), _LAST if day == date.max else _midnight(day + timedelta(days=1), zone, _LAST)

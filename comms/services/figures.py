@@ -9,15 +9,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
+from comms.rules.retry import Kind
 from comms.rules.states import EmailStatus, PhoneCallStatus
 from comms.services.heartbeats import Beat, last_beats
+from comms.services.job_figures import count_runs, late_seconds
 from comms.services.job_runs import DAILY_BATCH, JOBS, LastRun, last_runs
 from comms.services.pause import sending_paused
+from comms.services.sending.channel import resting_until
 from comms.store.models import DeadLetter, Email, InboxEvent, OutboxEvent, PhoneCall, PlanDecision, StaffItem
 from comms.store.staff import REASONS
 
 WAITING = (EmailStatus.DRAFT, EmailStatus.QUEUED, EmailStatus.SENDING, EmailStatus.IN_DOUBT)
 """Statuses in which an email waits for somebody: a person, the sender, the relay, a person."""
+
+
+REFUSED_FOR = tuple(
+    kind.value for kind in (Kind.PERMANENT_ADDRESS, Kind.PERMANENT_CONTENT, Kind.POLICY, Kind.MESSAGE_TRANSIENT)
+)
+"""Kinds of refusal for which an email is given up; a transient one once its time is used up."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,12 @@ class Figures:
 
     emails: dict[str, Heap]
     """By status that waits."""
+    due: Heap
+    """Queued, and their time has come; the age counts from then."""
+    failed: dict[str, int]
+    """Kind of refusal to emails that were given up and that nobody requeued or canceled."""
+    breaker_open: bool
+    """The relay failed, and took no email since."""
     refused: dict[str, int]
     """Reason to therapists that the last daily batch did not write to."""
     calls: dict[str, int]
@@ -48,16 +63,23 @@ class Figures:
     """Reason to open items."""
     paused: bool
     jobs: dict[str, LastRun]
+    runs: dict[tuple[str, str], int]
+    """(job, state) to runs that began within a day."""
+    late: dict[str, float]
+    """Job to seconds since it was due, and no run was completed."""
     beats: dict[str, Beat]
 
 
 def read_figures(session: Session, now: datetime) -> Figures:
-    """Count in eleven queries, however much there is."""
+    """Count in fifteen queries, however much there is."""
     jobs = last_runs(session, JOBS)
     outbox, parked = _outbox(session, now)
     inbox, dead = _inbox(session)
     return Figures(
         emails=_emails(session, now),
+        due=_due(session, now),
+        failed=_failed(session),
+        breaker_open=resting_until(session) is not None,
         refused=_refused(session, jobs.get(DAILY_BATCH)),
         calls=_calls(session, now),
         outbox=outbox,
@@ -67,6 +89,8 @@ def read_figures(session: Session, now: datetime) -> Figures:
         staff_items=_staff_items(session, now),
         paused=sending_paused(session),
         jobs=jobs,
+        runs=count_runs(session, now),
+        late=late_seconds(session, now),
         beats=last_beats(session),
     )
 
@@ -78,6 +102,16 @@ def _emails(session: Session, now: datetime) -> dict[str, Heap]:
     query = select(Email.status, func.count(), since).where(Email.status.in_(WAITING)).group_by(Email.status)
     found = {status: _heap(count, oldest, now) for status, count, oldest in session.execute(query)}
     return {status: found.get(status, Heap()) for status in WAITING}
+
+
+def _due(session: Session, now: datetime) -> Heap:
+    due = (Email.status == EmailStatus.QUEUED, Email.next_attempt_at <= now)
+    count, oldest = session.execute(select(func.count(), func.min(Email.next_attempt_at)).where(*due)).one()
+    return _heap(count, oldest, now)
+
+
+def _failed(session: Session) -> dict[str, int]:
+    return dict.fromkeys(REFUSED_FOR, 0) | _by_reason(session, Email.error_kind, Email.status == EmailStatus.FAILED)
 
 
 def _heap(count: int, oldest: datetime | None, now: datetime) -> Heap:

@@ -68,14 +68,15 @@ class LastRun:
     started_at: datetime
     finished_at: datetime | None
     state: str
+    counts: dict[str, Any] | None = None
 
 
 def last_runs(session: Session, jobs: Collection[str]) -> dict[str, LastRun]:
     """Find the latest run of each job; a job that never ran is missing."""
     latest = [select(func.max(JobRun.id)).where(JobRun.job == job).scalar_subquery() for job in jobs]
-    query = select(JobRun.job, JobRun.key, JobRun.started_at, JobRun.finished_at, JobRun.state)
+    query = select(JobRun.job, JobRun.key, JobRun.started_at, JobRun.finished_at, JobRun.state, JobRun.counts)
     rows = session.execute(query.where(JobRun.id.in_(latest)))
-    return {row.job: LastRun(row.key, row.started_at, row.finished_at, row.state) for row in rows}
+    return {job: LastRun(*run) for job, *run in rows}
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,9 @@ def _relay(url: str, kafka: KafkaSettings, topic: str, wave: int, lease: timedel
         publisher.BLOCK_MS, publisher.DELIVERY_MS = 400, 900
     made = (DyingPublisher if dies else KafkaPublisher)(kafka, topic)
     relay = Relay(_sessions(url), made, topic, f"relay-{os.getpid()}", lease)
-    endure(lambda: PAUSE if (done := relay.round(wave)).idle or done.standing != "active" else 0.0, _for_ever(), "tests")
+    endure(
+        lambda: PAUSE if (done := relay.round(wave)).idle or done.standing != "active" else 0.0, _for_ever(), "tests"
+    )
 
 
 def _launcher(url: str, kafka: KafkaSettings, topics: list[str], launched: str, dies: str) -> None:
