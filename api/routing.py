@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -127,7 +128,7 @@ def _known_words(known: frozenset[str]) -> str:
 
 async def _in_a_thread(request: Request, work: Callable[[], T]) -> T:
     """Wait for what waits for the database; so many at once as there are threads, the others in their turn."""
-    return await asyncio.get_running_loop().run_in_executor(parts_of(request).threads, work)
+    return await asyncio.get_running_loop().run_in_executor(parts_of(request).threads, copy_context().run, work)
 
 
 def _work(function: Callable[..., Response], given: Mapping[str, Any]) -> Response:

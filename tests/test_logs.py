@@ -60,15 +60,15 @@ def test_what_the_work_goes_back_to_stands_in_each_of_its_lines(lines: Lines) ->
 
 def test_what_libraries_say_has_the_same_form(lines: Lines) -> None:
     with caused_by("run-1"):
-        logging.getLogger("sqlalchemy.pool").warning("lost %s connections", 2)
+        logging.getLogger("library.pool").warning("lost %s connections", 2)
         try:
             raise ValueError("praxis@therapie.example")
         except ValueError:
-            logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+            logging.getLogger("library.error").exception("Exception in ASGI application")
         logging.getLogger("kafka.conn").error("praxis@therapie.example")
         logging.getLogger("httpx").info("GET /patients/17")
     lost, raised = lines.read()
-    assert (lost["event"], lost["part"], lost["level"]) == ("lost 2 connections", "sqlalchemy.pool", "warning")
+    assert (lost["event"], lost["part"], lost["level"]) == ("lost 2 connections", "library.pool", "warning")
     assert (raised["event"], raised["error"], raised["correlation_id"]) == (
         "Exception in ASGI application", "ValueError", "run-1",
     )  # fmt: skip
