@@ -16,13 +16,17 @@ from sqlalchemy import Engine, func, select
 from comms.bootstrap.events import OURS
 from comms.store.models import Email
 from comms.store.session import reading
-from tests.faults.cycle import COMPLETE, PUBLISH, SECONDS, STEPS, World, make_start, world
+from tests.faults.cycle import ANSWER, BATCH, COMPLETE, CONSUME, PUBLISH, SECONDS, STEPS, World, make_start, world
 from tests.faults.figures import SEED, Note
 from tests.faults.judging import contradictions
 from tests.faults.postgres_proxy import When
 from tests.servers.kafka import broker
 from tests.servers.postgres import database
 from tests.servers.topics import events
+
+LONG = (CONSUME, BATCH, PUBLISH)
+SHORT = (ANSWER, COMPLETE)
+"""One COMMIT each."""
 
 
 @dataclass
@@ -63,7 +67,7 @@ def _name(url: str) -> str:
 
 
 @pytest.mark.parametrize("when", When, ids=lambda when: when.value)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [*LONG, *(pytest.param(step, marks=pytest.mark.whole) for step in SHORT)])
 def test_killed_at_any_commit_the_same_command_again_leaves_nothing_lost_or_twice(
     step: str, when: When, stages: dict[str, Stage], postgres: str, tmp_path: Path, figure: Note, whole: bool
 ) -> None:
