@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +28,7 @@ class Broker:
         """With a certificate (key and chain, PEM) it is reached by SASL_SSL too: Apache Kafka only."""
         self.port, self.secured_port, self._controller = free_port(), free_port(), free_port()
         self._certificate = certificate
-        self._data = Path(tempfile.mkdtemp(prefix="comms-kafka-")) if APACHE else None
+        self._data = tempfile.TemporaryDirectory(prefix="comms-kafka-", ignore_cleanup_errors=True) if APACHE else None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,7 +45,7 @@ class Broker:
 
     def _command(self) -> list[str]:
         if self._data:
-            jars, data = ["--home", str(apache.HOME.absolute())], ["--data", str(self._data)]
+            jars, data = ["--home", str(apache.HOME.absolute())], ["--data", self._data.name]
             ports = ["--port", str(self.port), "--controller-port", str(self._controller)]
             if self._certificate:
                 ports += ["--secured-port", str(self.secured_port), "--certificate", str(self._certificate)]
@@ -73,7 +72,7 @@ class Broker:
     def forget(self) -> None:
         """Throw away what it wrote."""
         if self._data:
-            shutil.rmtree(self._data, ignore_errors=True)
+            self._data.cleanup()
 
 
 @contextmanager
