@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,15 @@ CACHED = (get_config, parts.engine, parts.sessions, parts.correspondence)
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where that server keeps its database."""
+    return tmp_path_factory.mktemp("prefect")
+
+
+@pytest.fixture(scope="session")
+def prefect_server(prefect_home: Path) -> Iterator[str]:
     """The server as `comms up` starts it; yields the URL of its API."""
-    home, port = tmp_path_factory.mktemp("prefect"), free_port()
+    home, port = prefect_home, free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     log = (home / "log").open("wb")
     server = subprocess.Popen(
@@ -75,6 +82,31 @@ def relay(empty_sqlite: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def rows(relay: SmtpServer) -> Sessions:
     """The database that the flows use."""
     return make_sessions(bootstrap.engine())
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Starts `python -m …` with the test's environment; ends everything afterwards."""
+    children: list[subprocess.Popen[bytes]] = []
+
+    def run(*arguments: str, **environment: str) -> None:
+        log = (tmp_path / f"{len(children)}.log").open("wb")
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        children.append(
+            subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                env={**os.environ, "PATH": path, **environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=dies_with_parent(),
+            )
+        )
+
+    yield run
+    for child in children:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def _forget() -> None:

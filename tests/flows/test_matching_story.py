@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +22,6 @@ from comms.store.session import Sessions, reading, writing
 from tests.local_stack.parts import becomes_true
 from tests.servers.forwarding import Door
 from tests.servers.kafka import APACHE, broker
-from tests.servers.processes import dies_with_parent
 from tests.servers.smtp import SmtpServer
 from tests.servers.topics import events, publish
 from tests.services.messages import PATIENT, THERAPIST, event, event_bytes
@@ -49,31 +43,6 @@ def bus(relay: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv("COMMS_KAFKA_HEARTBEAT_MS", "500")
         get_config.cache_clear()
         yield running.servers
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., None]]:
-    """Starts `python -m …` with the test's environment; ends everything afterwards."""
-    children: list[subprocess.Popen[bytes]] = []
-
-    def run(*arguments: str, **environment: str) -> None:
-        log = (tmp_path / f"{len(children)}.log").open("wb")
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        children.append(
-            subprocess.Popen(
-                [sys.executable, "-m", *arguments],
-                env={**os.environ, "PATH": path, **environment},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=dies_with_parent(),
-            )
-        )
-
-    yield run
-    for child in children:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
 
 
 def count(rows: Sessions, column: Any, *where: Any) -> int:
