@@ -14,7 +14,7 @@ from sqlalchemy import delete, select, update
 from benchmarks.harness import Way, compare, speed
 from comms.gateways.kafka import KafkaPublisher
 from comms.services.relaying import Relay, sweep
-from comms.services.relaying.envelope import envelope
+from comms.services.relaying.envelope import Stored, envelope
 from comms.store.database import upgrade
 from comms.store.engines import make_engine
 from comms.store.models import OutboxEvent, TopicMark
@@ -88,8 +88,7 @@ def _one_by_one(sessions: Sessions, servers: str, *, marks: bool) -> float:
     def work() -> None:
         with sessions() as session:
             for event in session.scalars(select(OutboxEvent).order_by(OutboxEvent.id).limit(FEW)):
-                value = envelope(event.event_id, event.event_type, event.created_at, json.dumps(event.payload))
-                producer.send(topic, value, event.key.encode()).get(10)
+                producer.send(topic, envelope(_stored(event)), event.key.encode()).get(10)
                 if marks:
                     event.published_at = datetime.now(UTC)
                     session.commit()
@@ -98,6 +97,12 @@ def _one_by_one(sessions: Sessions, servers: str, *, marks: bool) -> float:
         return speed(FEW, work)
     finally:
         producer.close()
+
+
+def _stored(event: OutboxEvent) -> Stored:
+    as_json = {name: json.dumps(getattr(event, name)) for name in ("origin_ids", "payload")}
+    same = ("event_id", "event_type", "created_at", "correlation_id", "causation_id")
+    return Stored(**{name: getattr(event, name) for name in same}, **as_json)
 
 
 def _topic() -> str:

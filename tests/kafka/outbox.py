@@ -8,12 +8,14 @@ from sqlalchemy import func, select
 
 from comms.services.events import add_events
 from comms.store.models import OutboxEvent
+from comms.store.outbox import Story
 from comms.store.session import Sessions, reading, writing
 from tests.factories import NOW
 
 
 def write(sessions: Sessions, keys: int, each: int, first: int = 0) -> None:
     """Write `each` events for every one of `keys` emails; those of place 0 first, then those of place 1 …"""
+    stories = {f"email:{key}": Story() for key in range(1, keys + 1)}
     with writing(sessions) as session:
         for place in range(first, first + each):
             at = NOW + timedelta(minutes=place)
@@ -22,7 +24,7 @@ def write(sessions: Sessions, keys: int, each: int, first: int = 0) -> None:
                                   "sent_at": at.isoformat()})
                 for key in range(1, keys + 1)
             )  # fmt: skip
-            add_events(session, "communication.email_sent", rows, at)
+            add_events(session, "communication.email_sent", rows, at, stories)
 
 
 def unpublished(sessions: Sessions) -> int:
