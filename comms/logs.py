@@ -31,8 +31,8 @@ def logger(name: str) -> FilteringBoundLogger:
 
 
 def configure(form: Form, *, told: bool = True) -> None:
-    """Say how this process logs; `told` is False for a command at a terminal, which tells only what goes wrong."""
-    _configure_ours(form, logging.INFO if told else logging.WARNING)
+    """Say how this process logs; `told` is False for a command at a terminal, which says itself what goes wrong."""
+    _configure_ours(form, logging.INFO if told else logging.CRITICAL)
     _take_over(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ENDING, _renderer(form)],

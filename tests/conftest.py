@@ -105,11 +105,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--whole", action="store_true", help="every case of tests/faults, as `make test-faults` does")
+    parser.addoption("--whole", action="store_true", help="also the slow cases, as `make test-faults` does")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the cases that are marked `whole` to `make test-faults`."""
+    """Leave the cases that are marked `whole` to the targets that ask for them."""
     left = [] if config.getoption("whole") else [item for item in items if item.get_closest_marker("whole")]
     if left:
         config.hook.pytest_deselected(items=left)

@@ -90,6 +90,7 @@ def ask_for_a_place(api: Container) -> None:
         client.put("/placement-requests/1", json={"patient_id": 1, "therapist_id": 1}).raise_for_status()
 
 
+@pytest.mark.whole
 def test_from_empty_volumes_to_an_email_and_an_event_and_every_part_ends_when_asked(
     containers: dict[str, Container], mailpit: SmtpServer
 ) -> None:

@@ -25,7 +25,7 @@ QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREF
 CACHED = (get_config, parts.engine, parts.sessions, parts.correspondence)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where that server keeps its database."""
     return tmp_path_factory.mktemp("prefect")
