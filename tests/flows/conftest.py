@@ -31,7 +31,7 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("prefect")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def prefect_server(prefect_home: Path) -> Iterator[str]:
     """The server as `comms up` starts it; yields the URL of its API."""
     home, port = prefect_home, free_port()
