@@ -38,7 +38,7 @@ test-compose: .venv/ready ## every service of docker-compose.yml as a process
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_compose_story.py $(ARGS)
 
 test-rolling: .venv/ready ## restart every part under load, 20 times
-	@COMMS_TEST_ROUNDS=20 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/deployments/test_rolling_restart.py $(ARGS)
+	@COMMS_TEST_ROUNDS=20 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_rolling_restart.py $(ARGS)
 
 test-alerts: ## every alert fires and does not, by promtool   needs Debian's prometheus
 	@command -v promtool > /dev/null || { echo "promtool is missing; it is part of: apt-get install prometheus" >&2; exit 1; }

@@ -91,7 +91,7 @@ def database_url(engine: Engine) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
-    """Keep the tests of flows on one worker: they share a Prefect server, which takes many seconds to start.
+    """Keep the tests of flows on one worker, and each file of faults: they share what takes many seconds to start.
 
     `xdist_group` would say it, but xdist 3.8 does not see that mark with pytest 9.2.
     """
@@ -99,7 +99,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
 
     class ByServer(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "prefect" if nodeid.startswith("tests/flows/") else nodeid
+            if nodeid.startswith("tests/flows/"):
+                return "prefect"
+            return nodeid.split("::")[0] if nodeid.startswith("tests/faults/") else nodeid
 
     return ByServer(config, log) if config.getoption("dist") == "loadgroup" else None
 

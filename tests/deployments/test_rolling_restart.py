@@ -111,6 +111,7 @@ def speak(servers: str, first: int) -> None:
     publish(servers, "therapist-events", told)
 
 
+@pytest.mark.whole
 def test_two_of_everything_are_restarted_one_by_one_and_no_client_and_no_therapist_notices(
     rows: Sessions, parts: dict[str, Part], bus: str, mails: SmtpServer
 ) -> None:

@@ -15,6 +15,7 @@ from comms.services.events import add_events
 from comms.store.database import upgrade
 from comms.store.engines import make_engine
 from comms.store.models import OutboxEvent, Suppression
+from comms.store.outbox import Story
 from comms.store.session import Sessions, make_sessions, reading, writing
 from tests.api.conftest import make_key
 from tests.factories import NOW
@@ -61,7 +62,7 @@ def suppressed(sessions: Sessions) -> Counter[str]:
 def announce(sessions: Sessions, number: int) -> None:
     told = {"email_id": number, "therapist_id": 1, "placement_request_ids": [], "sent_at": NOW.isoformat()}
     with writing(sessions) as session:
-        add_events(session, "communication.email_sent", [(f"email:{number}", told)], NOW)
+        add_events(session, "communication.email_sent", [(f"email:{number}", told)], NOW, {f"email:{number}": Story()})
 
 
 def unpublished(sessions: Sessions) -> int:

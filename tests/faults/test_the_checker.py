@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from comms.services.events import add_events
 from comms.store.models import OutboxEvent
+from comms.store.outbox import Story
 from comms.store.session import Sessions, writing
 from tests.factories import NOW, make_sent_email, make_therapist
 from tests.faults.history import Asked, History, Told
@@ -64,7 +65,7 @@ def test_the_mail_server_is_believed(sessions: Sessions) -> None:
 def test_the_topic_is_believed(sessions: Sessions) -> None:
     ids = {"email_id": 7, "therapist_id": 1, "placement_request_ids": [], "sent_at": NOW.isoformat()}
     with writing(sessions) as session:
-        add_events(session, SENT, [("email:7", ids), ("email:7", ids)], NOW)
+        add_events(session, SENT, [("email:7", ids), ("email:7", ids)], NOW, {"email:7": Story()})
     first, second = _published(sessions)
     assert against_topic(sessions, [first, second, first]) == []
     assert "stands before an older one" in against_topic(sessions, [second, first])[0]
