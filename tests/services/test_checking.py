@@ -17,6 +17,7 @@ from comms.services.checking.invariant import dated
 from comms.services.events import add_events
 from comms.services.inbox import handle_events, receive
 from comms.store.engines import clock
+from comms.store.outbox import Story
 from comms.store.session import Sessions, reading, writing
 from tests.services.messages import event
 
@@ -134,7 +135,7 @@ def _finds_what_breaks_it(session: Session, terms: Terms, invariant: Invariant) 
 def test_without_brokers_nobody_waits_for_them(sessions: Sessions) -> None:
     with writing(sessions) as session:
         now = clock(session)
-        add_events(session, "communication.email_sent", [("email:1", TOLD)], now - HOUR)
+        add_events(session, "communication.email_sent", [("email:1", TOLD)], now - HOUR, {"email:1": Story()})
     with reading(sessions) as session:
         assert check(session, Terms(now)) == []
         (found,) = check(session, Terms(now, kafka=True))
