@@ -69,7 +69,7 @@ def _compare_lines(shown: str, real: str) -> Iterator[str]:
     """Text line by line, blanks at their ends aside; `…` is anything in a line, a line of its own any lines."""
     lines = [re.escape(line.rstrip()).replace("…", ".*") for line in shown.splitlines()]
     wanted = "".join("(.*\n)*" if line == ".*" else f"{line} *\n" for line in lines)
-    if not re.fullmatch(wanted, f"{real}\n"):
+    if not re.fullmatch(wanted, f"{real}\n" if real else ""):
         yield f"output: {real!r}, not {shown!r}"
 
 
