@@ -20,7 +20,7 @@ demo: .venv/ready ## the whole service on sample data         ARGS="--exit --jso
 up: .venv/ready ## server, worker, mail catcher, API; your data   ARGS="--json"
 	@$(BIN)/comms up $(ARGS)
 
-test: .venv/ready ## every test, on SQLite and PostgreSQL        ARGS="-k slots"
+test: .venv/ready ## the tests, on SQLite and PostgreSQL          ARGS="-k slots"
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 test-faults: .venv/ready ## kills, cuts and lies; prints what held      ARGS="-k postgres"
