@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 PINNED := --no-deps --require-hashes -r requirements.lock
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-faults test-kafka test-image test-compose test-rolling test-alerts check lock bench
+.PHONY: help demo up test test-faults test-kafka test-image test-stories test-rolling test-alerts check lock bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,8 +34,8 @@ test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 
 test-image: .venv/ready ## the steps of the Dockerfile, run         needs Linux, root and the package index
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/deployments/rehearse_image.py $(ARGS)
 
-test-compose: .venv/ready ## every service of docker-compose.yml as a process
-	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_compose_story.py $(ARGS)
+test-stories: .venv/ready ## every service of compose as a process; a sweep for canaries
+	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_compose_story.py tests/flows/test_canaries.py $(ARGS)
 
 test-rolling: .venv/ready ## restart every part under load, 20 times
 	@COMMS_TEST_ROUNDS=20 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_rolling_restart.py $(ARGS)

@@ -240,6 +240,7 @@ def asking(url: str, key: str) -> Iterator[httpx.Client]:
 OPERATIONS = ("outbox_events", "job_runs", "delivery_attempts", "heartbeats", "staff_items", "audit_log", "leases")
 
 
+@pytest.mark.whole
 def test_nothing_that_a_whole_story_writes_holds_a_canary(
     rows: Sessions, mail: SmtpServer, bus: str, prefect_api: str, prefect_home: Path, start: Callable[..., None],
     tmp_path: Path,
