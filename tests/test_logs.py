@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from comms import logs
+from comms.bootstrap import start_logging
 from comms.causes import caused_by, events_about
 from tests.lines import Lines
 
@@ -100,5 +101,12 @@ def test_a_command_at_a_terminal_logs_nothing_for_it_says_itself_what_goes_wrong
 ) -> None:
     logs.configure("text", told=False)
     log.info("command", command="pause")
+    log.error("command", command="pause")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_command_is_quiet_also_where_this_process_logged_before(capsys: pytest.CaptureFixture[str]) -> None:
+    start_logging()
+    start_logging(told=False)
     log.error("command", command="pause")
     assert capsys.readouterr().err == ""

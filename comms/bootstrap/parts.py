@@ -33,7 +33,6 @@ def settings() -> Settings:
     return get_config()
 
 
-@cache
 def start_logging(*, told: bool = True) -> None:
     """Log as the settings say. What is not `told` as text is told as JSON all the same: then nobody sits before it."""
     form = get_config().log_format
