@@ -117,7 +117,6 @@ def test_the_doctor_finds_all_of_it_well_and_names_what_was_switched_off(deploye
         settings = Settings(_env_file=None, prefect_api_url=deployed)  # type: ignore[call-arg]
         return [finding.words for finding in look(settings) if finding.state != "ok"]
 
-    deploy(deployed)
     with_client(work)
     assert trouble() == []
     with_client(switch_off)

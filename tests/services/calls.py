@@ -94,7 +94,8 @@ def key_of(sessions: Sessions, therapist_id: int) -> ContactState | None:
 
 def places(sessions: Sessions, call_id: int) -> dict[int, PhoneCallBatch]:
     with reading(sessions) as session:
-        rows = session.scalars(select(PhoneCallBatch).where(PhoneCallBatch.phone_call_id == call_id))
+        query = select(PhoneCallBatch).where(PhoneCallBatch.phone_call_id == call_id)
+        rows = session.scalars(query.order_by(PhoneCallBatch.priority, PhoneCallBatch.id))
         return {row.placement_request_id: row for row in rows}
 
 
