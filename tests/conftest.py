@@ -55,7 +55,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sqlite_engine(sqlite_template: Path) -> Engine:
-    """One engine for all tests of a process, which compiles each statement once; it opens the file that its URL names."""
+    """One engine for all tests of a process: it compiles each statement once, and opens the file that its URL names."""
     engine = make_engine(f"sqlite:///{sqlite_template}")
 
     @event.listens_for(engine, "do_connect")
