@@ -20,6 +20,9 @@ from comms.store.database import require_current
 from comms.store.engines import make_engine
 from comms.store.session import Sessions, make_sessions
 
+READERS = 2
+"""Threads that read from SQLite: it never makes them wait, so more of them only take the processor from each other."""
+
 
 class Parts:
     """Made when the app is; nothing connects before the first request."""
@@ -29,6 +32,7 @@ class Parts:
         self.engine = engine or make_engine(settings.database_url)
         self.metrics = RequestMetrics()
         self.threads = ThreadPoolExecutor(settings.api_threads, "route")
+        self.readers = ThreadPoolExecutor(READERS, "reader") if self.engine.dialect.name == "sqlite" else self.threads
         self._checked = False
 
     @cached_property

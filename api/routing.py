@@ -128,7 +128,9 @@ def _known_words(known: frozenset[str]) -> str:
 
 async def _in_a_thread(request: Request, work: Callable[[], T]) -> T:
     """Wait for what waits for the database; so many at once as there are threads, the others in their turn."""
-    return await asyncio.get_running_loop().run_in_executor(parts_of(request).threads, copy_context().run, work)
+    parts = parts_of(request)
+    threads = parts.readers if request.method == "GET" else parts.threads
+    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
 
 
 def _work(function: Callable[..., Response], given: Mapping[str, Any]) -> Response:

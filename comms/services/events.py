@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import select, true
 from sqlalchemy.orm import Session
 
-from comms.services.stories import stories_of_calls, stories_of_emails
-from comms.store.models import Email, EmailBatch, PhoneCall, PhoneCallBatch, PhoneCallEmail
+from comms.services.stories import Mentioned, mention_emails, stories_of_calls, stories_of_emails
+from comms.store.models import PhoneCall, PhoneCallBatch, PhoneCallEmail
 from comms.store.outbox import add_events
 
 
@@ -25,29 +25,13 @@ def announce_emails(
     """Write one `communication.email_…` event per email; `event` is e.g. "email_sent", `extra` adds fields by id."""
     if not ids:
         return
-    requests = _requests_of_emails(session, ids)
-    emails = session.execute(select(Email.id, Email.therapist_id).where(Email.id.in_(sorted(ids))).order_by(Email.id))
-    payloads = (
-        (
-            f"email:{id_}",
-            {"email_id": id_, "therapist_id": therapist_id, "placement_request_ids": requests[id_]}
-            | dict((extra or {}).get(id_, {})),
-        )
-        for id_, therapist_id in emails
-    )
-    add_events(session, f"communication.{event}", payloads, now, stories_of_emails(session, ids))
+    found = mention_emails(session, ids)
+    payloads = ((email.key, _about(email) | dict((extra or {}).get(email.id, {}))) for email in found)
+    add_events(session, f"communication.{event}", payloads, now, {email.key: email.story for email in found})
 
 
-def _requests_of_emails(session: Session, ids: Collection[int]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = defaultdict(list)
-    rows = session.execute(
-        select(EmailBatch.email_id, EmailBatch.placement_request_id)
-        .where(EmailBatch.email_id.in_(sorted(ids)), EmailBatch.included)
-        .order_by(EmailBatch.priority, EmailBatch.id)
-    )
-    for email_id, request_id in rows:
-        found[email_id].append(request_id)
-    return found
+def _about(email: Mentioned) -> dict[str, Any]:
+    return {"email_id": email.id, "therapist_id": email.therapist_id, "placement_request_ids": email.request_ids}
 
 
 def announce_call(session: Session, event: str, call_id: int, now: datetime, **extra: Any) -> None:

@@ -100,7 +100,7 @@ def _read(session: Session, statement: Select[Any], page: Page, values: dict[str
     """One row more than asked for: it tells that there is a further page."""
     bound = {} if _part(page) is _Part.NEWEST else {"bound": page.after if page.before is None else page.before}
     values |= {"most": page.limit + 1, "offset": page.offset, **bound}
-    rows = session.execute(statement, values).all()
+    rows = session.connection().execute(statement, values).all()  # tables, no objects: not a case for the session
     if not rows:
         return Slice([], _count(session, statement, values))
     found, more = list(rows[: page.limit]), len(rows) > page.limit

@@ -132,13 +132,18 @@ def show_email(session: Session, email_id: int) -> EmailDetails:
     row = session.execute(_DETAILS, {"email_id": email_id, "key": f"email:{email_id}"}).one_or_none()
     if row is None:
         raise NotFound("email", email_id)
-    batches = tuple(BatchView(**found._mapping) for found in session.execute(_BATCHES, {"email_id": email_id}))
+    known = dict(row._mapping)
+    batches = _batches(session, email_id) if known.pop("placed") else ()
     return EmailDetails(
-        **row._mapping,
+        **known,
         placement_request_ids=tuple(batch.placement_request_id for batch in batches if batch.included),
         batches=batches,
         attempts=_attempts(session, email_id) if row.attempt else (),
     )
+
+
+def _batches(session: Session, email_id: int) -> tuple[BatchView, ...]:
+    return tuple(BatchView(**found._mapping) for found in session.execute(_BATCHES, {"email_id": email_id}))
 
 
 def _attempts(session: Session, email_id: int) -> tuple[AttemptView, ...]:
@@ -157,9 +162,11 @@ def _of_email(view: Any, model: type[Base], order: str) -> Select[Any]:
 
 
 _EVENTS = select(func.count()).select_from(table_of(OutboxEvent)).where(table_of(OutboxEvent).c.key == bindparam("key"))
+_PLACED = select(table_of(EmailBatch).c.id).where(table_of(EmailBatch).c.email_id == bindparam("email_id")).exists()
 _DETAILS = select(
     *_columns(EmailDetails, Email, "placement_request_ids", "batches", "attempts", "events"),
     _EVENTS.scalar_subquery().label("events"),
+    _PLACED.label("placed"),
 ).where(table_of(Email).c.id == bindparam("email_id"))
 _BATCHES = _of_email(BatchView, EmailBatch, "priority")
 _ATTEMPTS = _of_email(AttemptView, DeliveryAttempt, "attempt")
