@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import structlog
@@ -45,17 +45,21 @@ def _configure_ours(form: Form, level: int) -> None:
     structlog.configure(
         processors=[structlog.processors.add_log_level, *_ENDING, _renderer(form)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_: _Lines(sys.stderr),
     )
 
 
 def _take_over(formatter: logging.Formatter) -> None:
-    """Give our form to what writes already (uvicorn, Prefect), and a handler to everybody else."""
+    """Write ourselves what others write already (uvicorn, Prefect), and what nobody would.
+
+    Prefect's own handler ends the process where nobody reads its lines any more, as after the death of a worker.
+    """
+    ours = _ToStandardError()
+    ours.setFormatter(formatter)
     if not any(map(_is_shown, logging.root.handlers)):
-        logging.root.addHandler(_ToStandardError())
-    loggers = [logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict))]
-    for handler in {handler for found in loggers for handler in found.handlers if _is_shown(handler)}:
-        handler.setFormatter(formatter)
+        logging.root.addHandler(ours)
+    for found in [logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict))]:
+        found.handlers[:] = [ours if _is_shown(handler) else handler for handler in found.handlers]
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
@@ -65,11 +69,21 @@ def _is_shown(handler: logging.Handler) -> bool:
     return isinstance(handler, _ToStandardError) or getattr(handler, "stream", None) in (sys.stderr, sys.stdout)
 
 
+class _Lines(structlog.WriteLogger):
+    """A line that cannot be written is lost, and nothing else: its reader is gone, or the disk is full."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
+
+
 class _ToStandardError(logging.Handler):
     """Whatever standard error is at the moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")
+        _Lines(sys.stderr).msg(self.format(record))
 
 
 def _renderer(form: Form) -> Processor:

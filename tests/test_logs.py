@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,21 @@ def test_one_that_fails_tells_the_name_and_the_place_of_the_error_and_not_its_wo
     assert (inner["event"], outer["event"], outer["level"], outer["error"]) == ("inner", "wave", "error", "KeyError")
     assert inner["at"].startswith("comms.logs:")
     assert "Müller" not in str((inner, outer))
+
+
+@pytest.mark.parametrize("whose", [log, logging.getLogger("prefect.flow_runs")], ids=["ours", "a library's"])
+def test_whoever_reads_the_lines_may_go_away(whose: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed reads no more of what the runs say that it began; they go on."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering=1) as unread, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", unread)
+        logs.configure("json")
+        whose.error("the run goes on")
+        with pytest.raises(BrokenPipeError):
+            print("this is a pipe that nobody reads", file=unread, flush=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
+    logs.configure("text", told=False)
 
 
 def test_what_the_work_goes_back_to_stands_in_each_of_its_lines(lines: Lines) -> None:

@@ -14,14 +14,12 @@ import pytest
 from comms import bootstrap
 from comms.bootstrap import parts
 from comms.config import get_config
-from comms.local_stack.ports import HOST, free_port
-from comms.local_stack.probe import is_healthy
+from comms.local_stack.ports import HOST
 from comms.store.session import Sessions, make_sessions
-from tests.local_stack.parts import becomes_true
+from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import dies_with_parent
 from tests.servers.smtp import SmtpServer
 
-QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_LOGGING_SERVER_LEVEL": "ERROR"}
 CACHED = (get_config, parts.engine, parts.sessions, parts.correspondence)
 
 
@@ -33,21 +31,10 @@ def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def prefect_server(prefect_home: Path) -> Iterator[str]:
-    """The server as `comms up` starts it; yields the URL of its API."""
-    home, port = prefect_home, free_port()
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    log = (home / "log").open("wb")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "comms.local_stack.prefect_server", str(port)],
-        env=inherited | QUIET | {"PREFECT_HOME": str(home)}, stdout=log, stderr=log, preexec_fn=dies_with_parent(),
-    )  # fmt: skip
-    try:
-        assert becomes_true(lambda: is_healthy(f"http://{HOST}:{port}/api/health"), 300), (home / "log").read_text()
-        yield f"http://{HOST}:{port}/api"
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-        log.close()
+    """URL of its API."""
+    server = PrefectServer(prefect_home)
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture
