@@ -156,3 +156,38 @@ def test_production_verifies_the_database_on_another_machine(monkeypatch: pytest
 )
 def test_production_takes_a_verified_database_or_one_of_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     assert read(monkeypatch, **(PRODUCTION | {"DATABASE_URL": url})).faults() == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "servers"),
+    [
+        ("PLAINTEXT", "kafka.platzsuche.de:9092"),
+        ("SASL_PLAINTEXT", "kafka.platzsuche.de:9092"),
+        ("PLAINTEXT", "127.0.0.1:9092,10.0.0.7:9092"),
+    ],
+)
+def test_production_sends_no_event_in_clear_to_another_machine(
+    monkeypatch: pytest.MonkeyPatch, protocol: str, servers: str
+) -> None:
+    assert faults(monkeypatch, **(PRODUCTION | kafka(protocol, servers))) == [
+        "KAFKA_SECURITY_PROTOCOL: events without TLS to another machine; set SASL_SSL or SSL"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "servers"),
+    [
+        ("SASL_SSL", "kafka.platzsuche.de:9093"),
+        ("SSL", "kafka.platzsuche.de:9093"),
+        ("PLAINTEXT", "127.0.0.1:9092,[::1]:9092,localhost:9092"),
+    ],
+)
+def test_production_speaks_to_brokers_over_tls_or_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, protocol: str, servers: str
+) -> None:
+    assert read(monkeypatch, **(PRODUCTION | kafka(protocol, servers))).kafka_bootstrap_servers == servers
+
+
+def kafka(protocol: str, servers: str) -> dict[str, str]:
+    login = {"KAFKA_SASL_USERNAME": "a", "KAFKA_SASL_PASSWORD": "Eiz<ee9;ahy"} if protocol.startswith("SASL") else {}
+    return {"KAFKA_BOOTSTRAP_SERVERS": servers, "KAFKA_SECURITY_PROTOCOL": protocol} | login

@@ -33,6 +33,13 @@ def test_every_planted_fault_has_its_cases() -> None:
     assert {patch.stem for patch in PATCHES.glob("*.patch")} == CAUGHT_BY.keys()
 
 
+@pytest.mark.parametrize("fault", CAUGHT_BY)
+def test_every_planted_fault_fits_the_source(fault: str) -> None:
+    """`git apply` needs no repository."""
+    tried = ["git", "apply", "--check", str(PATCHES / f"{fault}.patch")]
+    assert subprocess.run(tried, cwd=ROOT, capture_output=True, text=True, check=False).stderr == ""
+
+
 @pytest.mark.whole
 @pytest.mark.parametrize(("fault", "case"), [(fault, case) for fault, cases in CAUGHT_BY.items() for case in cases])
 def test_a_planted_fault_turns_its_case_red(fault: str, case: str, tmp_path: Path, figure: Note) -> None:
