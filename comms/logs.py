@@ -59,7 +59,7 @@ def _take_over(formatter: logging.Formatter) -> None:
     if not any(map(_is_shown, logging.root.handlers)):
         logging.root.addHandler(ours)
     for found in [logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict))]:
-        found.handlers[:] = [ours if _is_shown(handler) else handler for handler in found.handlers]
+        found.handlers[:] = dict.fromkeys(ours if _is_shown(handler) else handler for handler in found.handlers)
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 

@@ -48,8 +48,8 @@ BREAKING: dict[str, tuple[str, ...]] = {
         "UPDATE contact_state SET held_by = 'email:0' WHERE key = (SELECT min(key) FROM contact_state)",
     ),
     "calls_overlap": (
-        f"UPDATE phone_calls SET starts_at = (SELECT starts_at FROM phone_calls WHERE id = {CALL}) "
-        f"WHERE id = {LAST_CALL}",
+        f"UPDATE phone_calls SET starts_at = (SELECT starts_at FROM phone_calls WHERE id = {CALL}), "
+        f"caller = (SELECT caller FROM phone_calls WHERE id = {CALL}) WHERE id = {LAST_CALL}",
     ),
     "call_with_wrong_cells": (f"DELETE FROM call_cells WHERE phone_call_id = {CALL}",),
     "two_calls_ahead": (
