@@ -7,6 +7,8 @@ PIP := $(BIN)/pip --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-package setuptools \
     --custom-compile-command "make lock"
 PINNED := --no-deps --require-hashes -r requirements.lock
+# whatever this shell says: each of many processes would compile all that it imports
+export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo up test test-faults test-kafka test-image test-stories test-rolling test-alerts check lock bench
@@ -63,7 +65,7 @@ bench: .venv/ready ## measurements, side by side                 ARGS="slots"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	@echo "Setting up .venv (once) …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@{ $(PIP) install uv && $(BIN)/uv pip install --quiet --python $(BIN)/python $(PINNED); } 2> .venv/uv.log \
+	@{ $(PIP) install uv && $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(PINNED); } 2> .venv/uv.log \
 	    || { echo "… with pip, for uv could not (.venv/uv.log says why); this takes some minutes" >&2; $(PIP) install $(PINNED); }
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@

@@ -34,7 +34,7 @@ class Part:
     needs: tuple[str, ...] = ()
     ready: Callable[[], bool] | None = None
     says: str | None = None
-    """What it prints when it is ready."""
+    """A pattern, found in a line that it prints when it is ready."""
     environment: Mapping[str, str] = field(default_factory=dict)
     patience: float = 90.0
     """Seconds until it must be ready."""
@@ -102,7 +102,7 @@ class Running:
         part = self.part
         with stream:
             for line in stream:
-                self._said |= part.says is not None and part.says in line
+                self._said |= part.says is not None and bool(re.search(part.says, line))
                 if part.unlogged is None or not re.search(part.unlogged, line):
                     log.write(part.name, line)
 

@@ -60,11 +60,11 @@ def broker(command: Sequence[str], port: int) -> Part:
 
 
 def bus(needs: tuple[str, ...]) -> list[Part]:
-    """The two programs between the database and Kafka; they wait for brokers by themselves."""
-    return [
-        Part(name, [*COMMS, name], (DATABASE, *needs), says=f"comms.{name} ready", grace=8)
-        for name in (RELAY, LAUNCHER)
-    ]
+    """The two programs between the database and Kafka; they wait for brokers by themselves.
+
+    Text or JSON, the line in which they say that they are ready has the word.
+    """
+    return [Part(name, [*COMMS, name], (DATABASE, *needs), says=r"\bready\b", grace=8) for name in (RELAY, LAUNCHER)]
 
 
 def api(port: int) -> Part:

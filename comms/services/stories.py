@@ -76,16 +76,16 @@ def stories_of_calls(session: Session, ids: Collection[int]) -> dict[str, Story]
         .where(PhoneCall.id.in_(sorted(ids)))
         .order_by(PhoneCallBatch.priority, PhoneCallBatch.id)
     )
-    return _by_key("call", session.execute(query))
+    return _by_key(session.execute(query))
 
 
-def _by_key(kind: str, rows: Iterable[Any]) -> dict[str, Story]:
+def _by_key(rows: Iterable[Any]) -> dict[str, Story]:
     made: dict[str, str | None] = {}
     origins: dict[str, dict[int, str | None]] = defaultdict(dict)
     for id_, correlation_id, request_id, origin in rows:
-        made[f"{kind}:{id_}"] = correlation_id
+        made[f"call:{id_}"] = correlation_id
         if request_id is not None:
-            origins[f"{kind}:{id_}"][request_id] = origin
+            origins[f"call:{id_}"][request_id] = origin
     return {key: Story(correlation_id, origins[key]) for key, correlation_id in made.items()}
 
 

@@ -24,11 +24,12 @@ from comms.local_stack import HEARTBEAT, automations
 from comms.sample.loading import load_sample
 from comms.services.inbox import receive
 from comms.store.engines import clock
-from comms.store.models import Email, InboxEvent, JobRun, OutboxEvent
+from comms.store.models import Email, InboxEvent, JobRun
 from comms.store.session import Sessions, make_sessions, reading, writing
 from tests.faults.figures import Note
 from tests.faults.judging import contradictions
 from tests.installation import environment
+from tests.kafka.outbox import unpublished
 from tests.local_stack.parts import becomes_true
 from tests.servers.commands import start_command
 from tests.servers.kafka import Broker, broker
@@ -148,10 +149,6 @@ class World:
         with reading(self.sessions) as session:
             done = InboxEvent.event_type == kind, InboxEvent.handled_at.is_not(None)
             return session.scalar(select(func.count(InboxEvent.id)).where(*done)) or 0
-
-    def unpublished(self) -> int:
-        with reading(self.sessions) as session:
-            return session.scalar(select(func.count(OutboxEvent.id)).where(OutboxEvent.published_at.is_(None))) or 0
 
     def completed(self) -> set[str]:
         """Jobs that were noted as completed."""
@@ -290,7 +287,7 @@ def test_with_kafka_and_prefect_away_at_once_the_work_goes_on_and_afterwards_not
     here.prefect.start()
     publish(kafka.servers, "patient-events", [("90202", _a_new_patient())])
     assert becomes_true(lambda: here.handled("patient.created") == 2, PATIENCE, every=0.2)
-    assert becomes_true(lambda: here.unpublished() == 0, PATIENCE, every=0.2)
+    assert becomes_true(lambda: unpublished(here.sessions) == 0, PATIENCE, every=0.2)
     for program in programs:
         program.terminate()
         program.join(60)

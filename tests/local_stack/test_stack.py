@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from comms import logs
 from comms.config import Settings, get_config
 from comms.errors import Conflict
 from comms.local_stack.demo import PORTS, enter_own_world, refuse_production
 from comms.local_stack.home import held
+from comms.local_stack.parts import bus
 from comms.local_stack.ports import free_port
 from comms.local_stack.stack import Stack, compose
 
@@ -189,3 +192,18 @@ def test_there_is_no_demo_in_production(world: Path, where: str) -> None:
         (world / ".env").write_text("COMMS_ENVIRONMENT=production\n")
     with pytest.raises(Conflict, match="no demo in production"):
         refuse_production()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_program_of_the_bus_is_ready_when_it_says_so_in_either_form(
+    form: logs.Form, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(form)
+    for part in bus(()):
+        assert part.says
+        log = logs.logger(f"comms.{part.name}")
+        log.info("already waiting")
+        assert not re.search(part.says, capsys.readouterr().err)
+        log.info("ready")
+        assert re.search(part.says, capsys.readouterr().err)
+    logs.configure("text", told=False)
