@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import time
@@ -29,6 +30,8 @@ def compare(title: str, unit: str, ways: Mapping[str, Way], *, rounds: int = 5, 
 
 def _measure(ways: Mapping[str, Way], rounds: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in ways}
+    gc.collect()
+    gc.freeze()  # what the benchmark holds besides is looked through for nobody
     names = list(ways)
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:

@@ -21,6 +21,9 @@ from comms.gateways.kafka.connecting import away, client_options, code_of
 from comms.gateways.kafka.tail import TAIL, read_tail
 from comms.ports import BrokerAway, Message, Publication, Receipt
 
+LINGER_MS = 50
+"""The library's thread keeps still while a wave is handed over; what ends the wait is `flush`."""
+
 BLOCK_MS = 3_000
 """So long a wave is handed to the library, and so long one answer is waited for."""
 
@@ -80,7 +83,7 @@ class KafkaPublisher:
                     acks="all",
                     enable_idempotence=True,
                     compression_type=None,
-                    linger_ms=5,
+                    linger_ms=LINGER_MS,
                     batch_size=256 * 1024,
                     max_block_ms=BLOCK_MS,
                     request_timeout_ms=BLOCK_MS,

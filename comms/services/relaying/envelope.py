@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
+
+import orjson
 
 PRODUCER = "communication-service"
 VERSION = "1.0"
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """An event as its row has it; `payload` and `origin_ids` are JSON already."""
 
     event_id: str
@@ -27,10 +27,19 @@ class Stored:
 
 def envelope(event: Stored) -> bytes:
     """Write one event as JSON; the timestamp carries its offset."""
-    about = f'"eventId":"{event.event_id}","eventType":"{event.event_type}","version":"{VERSION}"'
-    origin = f'"timestamp":"{event.created_at.isoformat()}","producer":"{PRODUCER}"'
-    work = f'"correlationId":{json.dumps(event.correlation_id)},"causationId":{json.dumps(event.causation_id)}'
-    return f'{{{about},{origin},{work},"originIds":{event.origin_ids or "[]"},"payload":{event.payload}}}'.encode()
+    return orjson.dumps(
+        {
+            "eventId": event.event_id,
+            "eventType": event.event_type,
+            "version": VERSION,
+            "timestamp": event.created_at,
+            "producer": PRODUCER,
+            "correlationId": event.correlation_id,
+            "causationId": event.causation_id,
+            "originIds": orjson.Fragment(event.origin_ids or "[]"),
+            "payload": orjson.Fragment(event.payload),
+        }
+    )
 
 
 def ids_in(messages: Iterable[bytes]) -> set[str]:
@@ -38,7 +47,7 @@ def ids_in(messages: Iterable[bytes]) -> set[str]:
     found: set[str] = set()
     for message in messages:
         with suppress(ValueError):
-            read = json.loads(message)
+            read = orjson.loads(message)
             if isinstance(read, dict) and read.get("producer") == PRODUCER and isinstance(read.get("eventId"), str):
                 found.add(read["eventId"])
     return found

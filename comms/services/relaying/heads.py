@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Text, case, cast, func, or_, select, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, any_, case, cast, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from comms.ports import Message, Publication, Receipt
 from comms.services.relaying.envelope import Stored, envelope
 from comms.store.engines import insert_for
-from comms.store.models import OutboxEvent, TopicMark
+from comms.store.models import OutboxEvent, TopicMark, table_of
 
 REFUSALS = 50
 """After so many a message is parked."""
@@ -22,7 +21,7 @@ AT_ONCE = frozenset({"too_large", "MessageSizeTooLarge", "RecordListTooLarge"})
 
 LONGEST_WAIT = timedelta(minutes=10)
 
-NEAR = 4
+NEAR = 2
 """Among so many times the wave's size of the oldest events its heads are looked for first."""
 
 ENOUGH = 20
@@ -37,19 +36,29 @@ def load_heads(session: Session, now: datetime, limit: int) -> list[Message]:
     ids = _heads_among_the_oldest(session, now, limit)
     if len(ids) < min(limit, ENOUGH):
         ids = _heads_of_all(session, now, limit)
-    query = select(
-        OutboxEvent.id,
-        OutboxEvent.key,
-        OutboxEvent.event_id,
-        OutboxEvent.event_type,
-        OutboxEvent.created_at,
-        OutboxEvent.correlation_id,
-        OutboxEvent.causation_id,
-        cast(OutboxEvent.origin_ids, Text),  # this and the payload go out as they stand there
-        cast(OutboxEvent.payload, Text),
-    ).where(OutboxEvent.id.in_(ids))
-    rows: Iterable[Any] = session.execute(query.order_by(OutboxEvent.id))
-    return [Message(row.id, row.key, envelope(Stored(*row[2:]))) for row in rows]
+    rows = session.connection().execute(_MESSAGES.where(_among(session, ids)))
+    return [Message(row[0], row[1], envelope(Stored._make(row[2:]))) for row in rows]
+
+
+_EVENTS = table_of(OutboxEvent).c
+_MESSAGES = select(
+    _EVENTS.id,
+    _EVENTS.key,
+    _EVENTS.event_id,
+    _EVENTS.event_type,
+    _EVENTS.created_at,
+    _EVENTS.correlation_id,
+    _EVENTS.causation_id,
+    cast(_EVENTS.origin_ids, Text),  # this and the payload go out as they stand there
+    cast(_EVENTS.payload, Text),
+).order_by(_EVENTS.id)
+
+
+def _among(session: Session, ids: Sequence[int]) -> ColumnElement[bool]:
+    """As one parameter where the database knows lists: thousands are written out and read one by one."""
+    if session.get_bind().dialect.name == "postgresql":
+        return _EVENTS.id == any_(literal(ids, ARRAY(BigInteger)))
+    return _EVENTS.id.in_(ids)
 
 
 _WAITING = OutboxEvent.published_at.is_(None), OutboxEvent.parked_at.is_(None)
@@ -94,8 +103,8 @@ def _ends(receipts: Iterable[Receipt]) -> dict[int, int]:
 
 
 def mark_published(session: Session, rows: Collection[int], now: datetime) -> None:
-    marked = update(OutboxEvent).where(OutboxEvent.id.in_(sorted(rows)), OutboxEvent.published_at.is_(None))
-    session.execute(marked.values(published_at=now).execution_options(synchronize_session=False))
+    unmarked = update(_EVENTS.id.table).where(_among(session, sorted(rows)), _EVENTS.published_at.is_(None))
+    session.connection().execute(unmarked.values(published_at=now))
 
 
 def mark_found(session: Session, event_ids: Collection[str], now: datetime) -> int:

@@ -28,7 +28,7 @@ RENEW = 1.0
 SETTLE = 1.0
 """Seconds that a broker which did not answer gets to finish what it was given, before the topic is read."""
 
-WAVE = 1_000
+WAVE = 2_000
 QUIET = 10.0
 """Seconds after which an idle relay asks whether the broker is there."""
 
