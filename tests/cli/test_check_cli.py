@@ -10,31 +10,22 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from comms import bootstrap
-from comms.bootstrap import parts
 from comms.bootstrap.checking import CHECK_INVARIANTS
 from comms.cli import app
-from comms.config import get_config
 from comms.errors import InvariantsBroken
 from comms.services.checking import INVARIANTS
 from comms.store.models import JobRun
 from comms.store.session import Sessions, reading, writing
 from tests.factories import make_email, make_therapist
+from tests.installation import configured
 
-CACHED = (get_config, parts.engine, parts.sessions)
 WITHOUT_KAFKA = [invariant for invariant in INVARIANTS if not invariant.kafka]
 
 
 @pytest.fixture(autouse=True)
-def configured(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("COMMS_HOME", str(tmp_path))
-    for cached in CACHED:
-        cached.cache_clear()
-    yield
-    bootstrap.engine().dispose()
-    for cached in CACHED:
-        cached.cache_clear()
+def _installed(database_url: str, tmp_path: Path) -> Iterator[None]:
+    with configured({"DATABASE_URL": database_url, "COMMS_HOME": str(tmp_path)}):
+        yield
 
 
 def break_something(sessions: Sessions) -> str:
