@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,22 +16,9 @@ from comms.services.repeats import KEPT, Repeatable, claim_repeatable
 from comms.store.engines import clock
 from comms.store.models import Email, IdempotencyAnswer, JobRun
 from comms.store.session import Sessions, reading, writing
+from tests.cli.running import run
 from tests.factories import make_request, make_therapist
-from tests.installation import configured, environment
 from tests.servers.smtp import SmtpServer
-
-
-@pytest.fixture
-def server(sessions: Sessions, database_url: str, tmp_path: Path) -> Iterator[SmtpServer]:
-    """A mail server, and settings that point at it and at the test's database."""
-    with SmtpServer() as running, configured(environment(database_url, tmp_path, running.port)):
-        yield running
-
-
-def run(*arguments: str) -> dict[str, Any]:
-    result = CliRunner().invoke(app, ["run", *arguments, "--json"], catch_exceptions=False)
-    counts: dict[str, Any] = json.loads(result.stdout)
-    return counts
 
 
 def ask(sessions: Sessions, therapists: int = 1) -> None:

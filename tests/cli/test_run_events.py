@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -10,60 +9,31 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
-from comms import bootstrap
 from comms.bootstrap import events as steps
-from comms.bootstrap import parts
 from comms.bootstrap.whole_jobs import run_handle_events
 from comms.cli import app
-from comms.config import get_config
 from comms.ports import IncomingMessage
 from comms.services.inbox import receive
 from comms.store.models import JobRun, PlacementRequest, PlanDecision
 from comms.store.session import Sessions, reading, writing
+from tests.cli.running import run
 from tests.factories import NOW, make_request, make_therapist
+from tests.installation import configured
 from tests.servers.kafka import broker
 from tests.servers.smtp import SmtpServer
 from tests.servers.topics import events
 from tests.services.messages import PATIENT, THERAPIST, event
 
-CACHED = (get_config, parts.engine, parts.sessions, parts.correspondence)
 MATCH = [
     event("therapist.created", therapist_id=101, therapist_data=THERAPIST),
     event("patient.created", patient_id=201, patient_data=PATIENT),
     event("match.created", minutes=1, match_id=301, patient_id=201, therapist_id=101),
 ]
-
-
-def forget() -> None:
-    for cached in CACHED:
-        cached.cache_clear()
-
-
-@pytest.fixture
-def server(
-    sessions: Sessions, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmtpServer]:
-    with SmtpServer() as running:
-        monkeypatch.setenv("DATABASE_URL", database_url)
-        monkeypatch.setenv("COMMS_HOME", str(tmp_path))
-        monkeypatch.setenv("SMTP_HOST", "127.0.0.1")
-        monkeypatch.setenv("SMTP_PORT", str(running.port))
-        forget()
-        yield running
-        bootstrap.engine().dispose()
-        forget()
-
-
-def run(*arguments: str) -> dict[str, Any]:
-    result = CliRunner().invoke(app, ["run", *arguments, "--json"], catch_exceptions=False)
-    counts: dict[str, Any] = json.loads(result.stdout)
-    return counts
 
 
 def told(*arguments: str) -> str:
@@ -92,10 +62,9 @@ def test_what_the_launcher_kept_is_applied_and_waits_for_the_next_batch(sessions
 
 
 @pytest.fixture
-def at_once(server: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> SmtpServer:
-    monkeypatch.setenv("COMMS_BATCH_ON_MATCH", "true")
-    forget()
-    return server
+def at_once(server: SmtpServer) -> Iterator[SmtpServer]:
+    with configured({"COMMS_BATCH_ON_MATCH": "true"}):
+        yield server
 
 
 def test_where_the_settings_say_so_a_match_is_written_about_at_once(sessions: Sessions, at_once: SmtpServer) -> None:
@@ -163,15 +132,11 @@ def test_a_run_says_what_waits_and_what_was_given_up(sessions: Sessions, server:
         assert session.scalars(select(PlacementRequest)).all() == []
 
 
-def test_events_that_wait_are_published_and_a_second_run_finds_none(
-    sessions: Sessions, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_that_wait_are_published_and_a_second_run_finds_none(sessions: Sessions, server: SmtpServer) -> None:
     with writing(sessions) as session:
         make_request(session, make_therapist(session))
     run("daily-batch")
-    with broker() as kafka:
-        monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.servers)
-        forget()
+    with broker() as kafka, configured({"KAFKA_BOOTSTRAP_SERVERS": kafka.servers}):
         assert run("relay-events")["published"] == 2
         assert run("relay-events")["published"] == 0
         published = [event["eventType"] for event in events(kafka.servers, "communication-events")]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from comms import bootstrap
 from comms.bootstrap import parts
 from comms.cli import app
-from comms.config import get_config
 from comms.store.models import Email, PlacementRequest, PlatformUpdate
 from comms.store.session import Sessions
+from tests.cli.running import run
+from tests.installation import configured
 from tests.servers.platform import (
     PUT,
     THERAPIST,
@@ -28,45 +25,19 @@ from tests.servers.platform import (
 from tests.servers.smtp import SmtpServer
 from tests.services.platform import column
 
-CACHED = (get_config, parts.engine, parts.sessions, parts.correspondence)
-
-
-def forget() -> None:
-    for cached in CACHED:
-        cached.cache_clear()
-
 
 @pytest.fixture
-def relay(
-    sessions: Sessions, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SmtpServer]:
-    with SmtpServer() as running:
-        monkeypatch.setenv("DATABASE_URL", database_url)
-        monkeypatch.setenv("COMMS_HOME", str(tmp_path))
-        monkeypatch.setenv("SMTP_HOST", "127.0.0.1")
-        monkeypatch.setenv("SMTP_PORT", str(running.port))
-        forget()
-        yield running
-        bootstrap.engine().dispose()
-        forget()
-
-
-@pytest.fixture
-def platform(relay: SmtpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlatformServer]:
-    with PlatformServer() as server:
-        server.requests = [german_request(301, 201, 101), german_request(302, 202, 101), german_request(303, 201, 102)]
-        server.therapists = {101: german_therapist(101)}
-        server.patients = {201: german_patient(201), 202: german_patient(202)}
-        for name in ("MATCHING", "THERAPIST", "PATIENT"):
-            monkeypatch.setenv(f"PLATFORM_{name}_URL", server.url)
-        forget()
-        yield server
-
-
-def run(*arguments: str) -> dict[str, Any]:
-    result = CliRunner().invoke(app, ["run", *arguments, "--json"], catch_exceptions=False)
-    counts: dict[str, Any] = json.loads(result.stdout)
-    return counts
+def platform(server: SmtpServer) -> Iterator[PlatformServer]:
+    with PlatformServer() as platform:
+        platform.requests = [
+            german_request(301, 201, 101),
+            german_request(302, 202, 101),
+            german_request(303, 201, 102),
+        ]
+        platform.therapists = {101: german_therapist(101)}
+        platform.patients = {201: german_patient(201), 202: german_patient(202)}
+        with configured({f"PLATFORM_{name}_URL": platform.url for name in ("MATCHING", "THERAPIST", "PATIENT")}):
+            yield platform
 
 
 def statuses(platform: PlatformServer) -> dict[int, str]:
@@ -74,11 +45,11 @@ def statuses(platform: PlatformServer) -> dict[int, str]:
 
 
 def test_a_daily_batch_brings_requests_over_mails_them_and_sets_them_in_progress(
-    sessions: Sessions, relay: SmtpServer, platform: PlatformServer
+    sessions: Sessions, server: SmtpServer, platform: PlatformServer
 ) -> None:
     counts = run("daily-batch")
 
-    assert (counts["emails"], counts["patients"], len(relay.received)) == (1, 2, 1)
+    assert (counts["emails"], counts["patients"], len(server.received)) == (1, 2, 1)
     assert counts["refused"] == {"facts_missing": 1}
     assert statuses(platform) == {301: "in_bearbeitung", 302: "in_bearbeitung", 303: "offen"}
     assert counts["platform"]["asked"]["faults"] == {"therapist_unknown": 1}
@@ -86,19 +57,19 @@ def test_a_daily_batch_brings_requests_over_mails_them_and_sets_them_in_progress
 
     again = run("daily-batch")
 
-    assert (again["emails"], len(relay.received)) == (0, 1)
+    assert (again["emails"], len(server.received)) == (0, 1)
     assert platform.count(PUT) == 2
 
 
 def test_a_platform_that_answers_nothing_stops_neither_mail_nor_run_and_is_told_by_the_next_sync(
-    sessions: Sessions, relay: SmtpServer, platform: PlatformServer
+    sessions: Sessions, server: SmtpServer, platform: PlatformServer
 ) -> None:
     run("sync-platform")
     platform.script |= dict.fromkeys(("list", PUT, THERAPIST, "patient"), Answer(500))
 
     counts = run("daily-batch")
 
-    assert (counts["emails"], len(relay.received)) == (1, 1)
+    assert (counts["emails"], len(server.received)) == (1, 1)
     assert counts["platform"]["told"]["untold"] == 2
     assert statuses(platform)[301] == "offen"
     platform.script.clear()
@@ -118,7 +89,7 @@ def test_a_dry_run_and_a_run_in_the_future_leave_the_platform_alone(
     assert column(sessions, PlacementRequest.id) == []
 
 
-def test_without_a_platform_the_step_says_so_and_the_batch_runs(sessions: Sessions, relay: SmtpServer) -> None:
+def test_without_a_platform_the_step_says_so_and_the_batch_runs(sessions: Sessions, server: SmtpServer) -> None:
     counts = run("daily-batch")
 
     assert counts["platform"] == {"asked": {"ended": "not_configured"}, "told": {"ended": "not_configured"}}

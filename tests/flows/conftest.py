@@ -12,15 +12,11 @@ from pathlib import Path
 import pytest
 
 from comms import bootstrap
-from comms.bootstrap import parts
-from comms.config import get_config
-from comms.local_stack.ports import HOST
 from comms.store.session import Sessions, make_sessions
+from tests.installation import configured, environment
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import dies_with_parent
 from tests.servers.smtp import SmtpServer
-
-CACHED = (get_config, parts.engine, parts.sessions, parts.correspondence)
 
 
 @pytest.fixture(scope="package")
@@ -52,17 +48,11 @@ def prefect_api(prefect_server: str, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def relay(empty_sqlite: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer]:
+def relay(empty_sqlite: object, tmp_path: Path) -> Iterator[SmtpServer]:
     """A mail server, and settings that point at it and at the test's SQLite file."""
-    with SmtpServer() as running:
-        monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'comms.db'}")
-        monkeypatch.setenv("COMMS_HOME", str(tmp_path))
-        monkeypatch.setenv("SMTP_HOST", HOST)
-        monkeypatch.setenv("SMTP_PORT", str(running.port))
-        _forget()
+    url = f"sqlite:///{tmp_path / 'comms.db'}"
+    with SmtpServer() as running, configured(environment(url, tmp_path, running.port)):
         yield running
-        bootstrap.engine().dispose()
-        _forget()
 
 
 @pytest.fixture
@@ -94,8 +84,3 @@ def start(tmp_path: Path) -> Iterator[Callable[..., None]]:
     for child in children:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-
-
-def _forget() -> None:
-    for cached in CACHED:
-        cached.cache_clear()
