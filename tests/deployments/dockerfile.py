@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ class Stage:
     def environment(self) -> dict[str, str]:
         """What its ENV lines set, without filling in variables."""
         return dict(pair.split("=", 1) for text in self.all("ENV") for pair in shlex.split(text))
+
+    def health_check(self) -> list[str]:
+        """The command of its last HEALTHCHECK."""
+        command: list[str] = json.loads(self.all("HEALTHCHECK")[-1].partition("CMD ")[2])
+        return command
 
 
 def stages() -> list[Stage]:

@@ -6,6 +6,7 @@ What stands for the base image is this machine's /usr, with this Python as its /
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,10 @@ class Image:
         self._folder = folder
         self._stages = stages()
 
+    def health_check(self) -> str:
+        """What an engine asks a container every few seconds, as a line for the shell."""
+        return shlex.join(self._stages[-1].health_check())
+
     def build(self) -> None:
         for stage in self._stages:
             self._build(stage)
@@ -91,17 +96,15 @@ class Image:
     def _copy(self, text: str, folder: Path, root: Path) -> None:
         """From the repository, or from an earlier stage. All that is copied here are files and whole folders."""
         *options, target = text.split()
-        source = TOP
+        source, left_out = TOP, shutil.ignore_patterns("__pycache__")  # as .dockerignore has it
         if options[0].startswith("--from="):
             named = options.pop(0).removeprefix("--from=")
-            source = self._root(next(stage for stage in self._stages if stage.name == named))
+            source, left_out = self._root(next(stage for stage in self._stages if stage.name == named)), None
         for name in options:
             place = root / target.lstrip("/") if target.startswith("/") else folder / target
             found = source / name.lstrip("/")
             if found.is_dir():
-                shutil.copytree(
-                    found, place, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True
-                )
+                shutil.copytree(found, place, symlinks=True, ignore=left_out, dirs_exist_ok=True)
             else:
                 shutil.copy(found, place)
 

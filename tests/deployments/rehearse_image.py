@@ -34,9 +34,9 @@ def test_migrations_run_without_a_network(image: Image) -> None:
     assert said(image, "comms", "db", "upgrade") == "the database is at this version\n"
 
 
-def test_the_api_starts_without_a_network_and_its_probe_sees_it(image: Image) -> None:
-    probe = "python -m comms.local_stack.probe http://127.0.0.1:8000/healthz"
-    story = f"comms db upgrade; uvicorn api.app:app --port 8000 & until {probe}; do :; done; kill $!; wait $!; true"
+def test_the_api_starts_without_a_network_and_its_health_check_sees_it(image: Image) -> None:
+    seen = f"until {image.health_check()}; do :; done"
+    story = f"comms db upgrade; uvicorn api.app:app --port 8000 & {seen}; kill $!; wait $!; true"
     assert "Application startup complete" in image.run("sh", "-c", story).stderr
 
 

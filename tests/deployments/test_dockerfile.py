@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -51,8 +53,15 @@ def test_the_image_runs_as_a_numeric_user_and_without_a_shell() -> None:
     image = stages()[-1]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", image.all("USER")[-1])
     assert image.all("CMD")[-1].startswith('["uvicorn"')
-    assert image.all("HEALTHCHECK")
     assert image.all("ENTRYPOINT") == []
+
+
+def test_the_health_check_asks_the_program_that_starts_by_itself() -> None:
+    program, flag, module, url = stages()[-1].health_check()
+    assert (program, flag) == ("python", "-m")
+    assert importlib.util.find_spec(module)
+    port = json.loads(stages()[-1].all("CMD")[-1])[5]
+    assert url == f"http://127.0.0.1:{port}/healthz"
 
 
 def test_what_is_copied_is_let_in_and_no_secret_is() -> None:
