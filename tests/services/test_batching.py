@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.orm import Session
 
-from comms.rules.batching import Decision
+from comms.rules.batching import Decision, plan_batches
 from comms.rules.contact import Reason
 from comms.rules.policy import ContactPolicy, Identity
 from comms.services.batching import (
@@ -24,6 +24,7 @@ from comms.services.batching import (
     plan_run,
     process_pending_requests,
 )
+from comms.services.batching import run as batching_run
 from comms.services.batching.decisions import store_decisions
 from comms.services.correspondence import Correspondence
 from comms.services.letters.context import PatientLine
@@ -218,6 +219,19 @@ def test_data_that_only_the_database_refuses_costs_no_more_than_its_own_email(em
 
     assert set(report.emails) == {good.id}
     assert report.refused == {Reason.LETTER_NOT_RENDERED: 1}
+
+
+def test_while_the_rules_decide_no_transaction_waits(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL ends one that waits for a minute; a million requests may take as long."""
+    held: list[int] = []
+
+    def deciding(*given: Any) -> list[Decision]:
+        held.append(sessions.kw["bind"].pool.checkedout())
+        return plan_batches(*given)
+
+    monkeypatch.setattr(batching_run, "plan_batches", deciding)
+    plan_run(sessions, NOW, POLICY, "run-1")
+    assert held == [0]
 
 
 def _plan_then(sessions: Sessions, therapist: Therapist, **facts: object) -> dict[int, str | None]:

@@ -10,14 +10,14 @@ from datetime import datetime
 from sqlalchemy.exc import DataError, IntegrityError
 
 from comms import logs
-from comms.rules.batching import Decision
+from comms.rules.batching import Decision, plan_batches
 from comms.rules.contact import Reason, Verdict
 from comms.rules.policy import ContactPolicy
 from comms.services.batching.creating import Created, create_emails
 from comms.services.batching.decisions import note_emails, note_refusals, store_decisions
 from comms.services.batching.preparing import PlannedEmail, Prepared, load_people, prepare_emails
 from comms.services.correspondence import Correspondence
-from comms.services.planning import plan_next_batch
+from comms.services.planning import load_inquiries, plan_next_batch
 from comms.services.stories import origin_ids, stories_of_emails
 from comms.store.outbox import Story
 from comms.store.session import Sessions, reading, writing
@@ -74,7 +74,8 @@ def plan_run(
 ) -> list[Decision]:
     """Decide (only about these therapists, where some are named), and store what was decided under the run's key."""
     with reading(sessions) as session:
-        decisions = plan_next_batch(session, at, policy, limit=limit, therapist_ids=therapist_ids)
+        inquiries = load_inquiries(session, at, policy, therapist_ids)
+    decisions = plan_batches(inquiries, at, policy, limit)  # in no transaction: about a million it takes a while
     with writing(sessions) as session:
         store_decisions(session, run_key, decisions, at)
     return decisions
