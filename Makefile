@@ -55,7 +55,8 @@ check: .venv/ready ## format, lint, types, import contracts, generated files
 
 lock: .venv/ready ## renew the three locks from pyproject.toml: all, the image's, what builds it
 	@$(COMPILE) --upgrade --all-extras -o requirements.lock pyproject.toml
-	@$(COMPILE) --upgrade --no-annotate -c requirements.lock --extra docker --extra kubernetes -o requirements-runtime.lock pyproject.toml
+	@$(COMPILE) --upgrade --no-annotate -c requirements.lock --extra docker --extra kubernetes --extra otel \
+	    -o requirements-runtime.lock pyproject.toml
 	@echo hatchling | $(COMPILE) --upgrade --no-annotate -c requirements.lock -o requirements-build.lock -
 
 bench: .venv/ready ## measurements, side by side                 ARGS="slots"

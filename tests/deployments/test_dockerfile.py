@@ -36,7 +36,7 @@ def test_the_linter_finds_nothing() -> None:
 
 def test_the_image_holds_nothing_of_tests_and_development() -> None:
     assert pins("requirements-runtime.lock").keys() & (wanted("test") | wanted("dev")) == set()
-    assert wanted("docker") | wanted("kubernetes") < pins("requirements-runtime.lock").keys()
+    assert wanted("docker") | wanted("kubernetes") | wanted("otel") < pins("requirements-runtime.lock").keys()
 
 
 def test_the_image_holds_the_versions_that_the_tests_ran_with() -> None:
