@@ -1,10 +1,11 @@
-"""`uvicorn api.app:app`: the app of the settings. One line a request goes to standard error."""
+"""`uvicorn api.app:app`: the app of the settings. Of each request it tells a line, on standard error, and a span."""
 
 from api.building import create_app
-from comms import logs
+from comms import logs, otlp
 from comms.config import get_config
 
 settings = get_config()
 logs.configure(settings.log_format)
+otlp.start()
 
 app = create_app(settings)

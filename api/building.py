@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -16,10 +17,17 @@ from api.document import document
 from api.handlers import handle_errors
 from api.parts import Parts
 from api.routers import SUBJECTS, open_routes
+from comms import tracing
 from comms.config import Settings
+
+if TYPE_CHECKING:  # older ones have no such thing, and tell nothing
+    from fastapi.telemetry import TelemetryConfig
 
 VERSION = "1.0.0"
 """Of the API, not of the program: contracts may grow, never break."""
+
+SILENT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI would tell paths, queries and the words of errors; our spans name the route (`api.handlers`)."""
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
@@ -33,6 +41,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=SILENT,
     )
     app.state.parts = Parts(settings, engine)
     for routes in (open_routes, *([docs_page] if shown else []), *SUBJECTS):
@@ -63,3 +72,4 @@ async def _alive(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     yield
     parts.engine.dispose()
+    tracing.end()  # here: uvicorn ends by the signal that it was sent, and nothing runs after that

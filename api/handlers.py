@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -15,8 +15,9 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.asking import Repeated
+from api.metrics import known_method
 from api.problems import answer_to, away, commit_lost, field_problems, invalid, problem, unexpected
-from comms import logs
+from comms import logs, tracing
 from comms.causes import caused_by, new_id, opaque
 from comms.errors import CommsError
 from comms.store.session import CommitLost
@@ -90,10 +91,14 @@ class Outermost:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        with caused_by(_asked_for(scope) or new_id()) as id_:
-            await self._answer(scope, receive, send, id_)
+        caller = _sent(scope, TRACE_PARENT)
+        with (
+            caused_by(opaque(_sent(scope, REQUEST_ID)) or new_id()) as id_,
+            tracing.span("request", "server", caller=caller) as span,
+        ):
+            await self._answer(scope, receive, send, id_, span)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, id_: str) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, id_: str, span: tracing.Span) -> None:
         began, status = time.perf_counter(), 0
 
         async def sending(message: Message) -> None:
@@ -111,7 +116,7 @@ class Outermost:
                 raise
             await unexpected()(scope, receive, sending)
         finally:
-            _tell(scope, status, time.perf_counter() - began)
+            _tell(scope, status, time.perf_counter() - began, span)
 
 
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
@@ -132,19 +137,29 @@ def _guarded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     return [*given, *_ALWAYS] if own else [*given, *_ALWAYS, _POLICY]
 
 
-def _asked_for(scope: Scope) -> str | None:
-    """What the client or a proxy calls this request, if that is a number and nothing else."""
-    sent = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
-    return opaque(sent.decode("latin-1"))
+def _sent(scope: Scope, header: bytes) -> str:
+    """The first that the client or a proxy sent by this name."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == header), "")
 
 
-REQUEST_ID = b"x-request-id"
+REQUEST_ID, TRACE_PARENT = b"x-request-id", b"traceparent"
 
 
-def _tell(scope: Scope, status: int, seconds: float) -> None:
-    route, method = _route(scope), scope["method"]
+def _tell(scope: Scope, status: int, seconds: float, span: tracing.Span) -> None:
+    route, method, ids = _route(scope), scope["method"], _ids(scope)
     scope["app"].state.parts.metrics.observe(method, route, status, seconds)
-    log.info("request", method=method, route=route, status=int(status), **_ids(scope), ms=round(seconds * 1000, 1))
+    log.info("request", method=method, route=route, status=int(status), **ids, ms=round(seconds * 1000, 1))
+    _complete(span, known_method(method), route, int(status), ids)
+
+
+def _complete(span: tracing.Span, method: str, route: str, status: int, ids: Mapping[str, int]) -> None:
+    """Name the span as OpenTelemetry does; only what is ours to answer for has failed."""
+    span.name = method if route == NO_ROUTE else f"{method} {route}"
+    span.attributes |= {"http.request.method": method, "http.response.status_code": status, **ids}
+    if route != NO_ROUTE:
+        span.attributes["http.route"] = route
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        span.failed = str(status)
 
 
 def _ids(scope: Scope) -> dict[str, int]:
@@ -159,4 +174,7 @@ def _report(scope: Scope, error: Exception) -> None:
 
 
 def _route(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", "-")
+    return getattr(scope.get("route"), "path", NO_ROUTE)
+
+
+NO_ROUTE = "-"

@@ -16,12 +16,13 @@ from typing import Any, Literal
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from comms import tracing
 from comms.causes import present_cause
 
 Form = Literal["json", "text"]
 
-_SILENT = ("kafka",)
-"""It writes addresses and repeats itself; we tell codes."""
+_SILENT = ("kafka", "opentelemetry.exporter")
+"""They write addresses and repeat themselves; we tell codes."""
 
 
 def logger(name: str) -> FilteringBoundLogger:
@@ -127,11 +128,16 @@ _ENDING: list[Processor] = [structlog.processors.TimeStamper(fmt="iso", utc=True
 
 @contextmanager
 def unit_of_work(log: FilteringBoundLogger, what: str, **known: Any) -> Iterator[dict[str, Any]]:
-    """Write one line when the block ends, with what it put into the yielded dict; an error is told and goes on."""
+    """Write one line when the block ends, with what it put into the yielded dict; an error is told and goes on.
+
+    Its span has the same name and knows the same.
+    """
     found: dict[str, Any] = dict(known)
     began = time.perf_counter()
     try:
-        yield found
+        with tracing.span(f"{what} {known[what]}" if what in known else what) as span:
+            span.attributes = found
+            yield found
     except BaseException as error:
         log.error(what, **found, **_took(began), exc_info=error)
         raise

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from comms import logs
+from comms import logs, tracing
 from comms.bootstrap import events, settings
 from comms.bootstrap.enduring import endure
 from comms.bootstrap.metrics import LauncherMetrics, telling
@@ -82,4 +82,5 @@ def _tell(turn: Turn) -> float:
     got = turn.received
     if got.messages or turn.launched or turn.fault:
         log.info("poll", **vars(got), launched=turn.launched, fault=turn.fault)
+        tracing.mark("poll", got.event_ids, **vars(got) | {"event_ids": ()}, launched=turn.launched, fault=turn.fault)
     return REST if turn.fault else 0.0

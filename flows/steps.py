@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -69,16 +68,8 @@ async def begin(job: str, at: datetime | None, dry_run: bool) -> Step:
     return run
 
 
-@contextmanager
-def noted(run: Step) -> Iterator[Step]:
-    """Note the run's end with what the flow puts into the yielded counts."""
-    counts: Step = {}
-    try:
-        yield counts
-    except BaseException:
-        jobs.close_run(run, counts, failed=True)
-        raise
-    jobs.close_run(run, counts)
+noted = jobs.noted
+"""What a flow puts into the yielded counts is noted at its end."""
 
 
 async def show(counts: Step) -> None:

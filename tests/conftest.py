@@ -105,7 +105,7 @@ def database_url(engine: Engine) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
-    """Keep the tests of flows on one worker, and each file of faults: they share what takes many seconds to start.
+    """Keep the tests of flows on one worker, and each file of faults and spans: they share what starts slowly.
 
     `xdist_group` would say it, but xdist 3.8 does not see that mark with pytest 9.2.
     """
@@ -115,7 +115,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
         def _split_scope(self, nodeid: str) -> str:
             if nodeid.startswith("tests/flows/"):
                 return "prefect"
-            return nodeid.split("::")[0] if nodeid.startswith("tests/faults/") else nodeid
+            by_file = nodeid.startswith(("tests/faults/", "tests/otlp/"))
+            return nodeid.split("::")[0] if by_file else nodeid
 
     return ByServer(config, log) if config.getoption("dist") == "loadgroup" else None
 

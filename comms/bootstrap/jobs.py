@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from comms import logs
+from comms import logs, tracing
 from comms.bootstrap.parts import correspondence, email_sender, engine, sessions, settings
 from comms.bootstrap.steps import Step, step
+from comms.causes import caused_by
 from comms.errors import BadInput
 from comms.rules.as_of import Standing, act_as_of
 from comms.services import batching, job_runs
@@ -52,6 +54,19 @@ def open_run(
             at = job_runs.start_run(session, job, key, at, now)
     asked = given is not None
     return {"job": job, "key": key, "at": at.isoformat(), "asked": asked, "standing": as_of.standing.value}
+
+
+@contextmanager
+def noted(run: Step) -> Iterator[Step]:
+    """Note how the run ends, with what is put into the yielded counts; all that it does is part of its span."""
+    counts: Step = {}
+    with caused_by(run["key"]), tracing.span(run["job"], standing=run["standing"]):
+        try:
+            yield counts
+        except BaseException:
+            close_run(run, counts, failed=True)
+            raise
+        close_run(run, counts)
 
 
 def close_run(run: Step, counts: Mapping[str, Any], *, failed: bool = False) -> None:

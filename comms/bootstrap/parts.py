@@ -7,7 +7,7 @@ from functools import cache
 
 from sqlalchemy import Engine
 
-from comms import logs
+from comms import logs, otlp
 from comms.config import Settings, get_config
 from comms.ports import EmailSender, PlatformDirectory
 from comms.services.correspondence import Correspondence
@@ -34,9 +34,13 @@ def settings() -> Settings:
 
 
 def start_logging(*, told: bool = True) -> None:
-    """Log as the settings say. What is not `told` as text is told as JSON all the same: then nobody sits before it."""
+    """Log as the settings say. What is not `told` as text is told as JSON all the same: then nobody sits before it.
+
+    Spans go where the environment says.
+    """
     form = get_config().log_format
     logs.configure(form, told=told or form == "json")
+    otlp.start()
 
 
 def email_sender() -> EmailSender:

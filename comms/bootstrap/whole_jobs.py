@@ -128,10 +128,6 @@ def opening(run: Step) -> Step:
 def _recorded(job: str, at: datetime | None, dry_run: bool) -> Iterator[tuple[Step, Step]]:
     """Note begin and end of a run in the log of jobs, whatever happens in between."""
     start_logging(told=False)
-    run, counts = jobs.open_run(job, new_key(), at, dry_run=dry_run), Step()
-    try:
+    run = jobs.open_run(job, new_key(), at, dry_run=dry_run)
+    with jobs.noted(run) as counts:
         yield run, counts
-    except BaseException:
-        jobs.close_run(run, counts, failed=True)
-        raise
-    jobs.close_run(run, counts)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
+
+from comms import tracing
 
 if TYPE_CHECKING:  # keeps `comms --help` fast
     from structlog.typing import FilteringBoundLogger
@@ -30,20 +33,22 @@ def relay() -> None:
     running, stop = make_relay(require_kafka()), _until_asked()
 
     def turn() -> float:
+        began = time.perf_counter()
         with metrics.round_seconds.time():
             done = running.round()
         metrics.count(done)
-        return _turn(done, log)
+        return _turn(done, log, time.perf_counter() - began)
 
     with telling(metrics.registry, given.relay_metrics_port, "COMMS_RELAY_METRICS_PORT"), closing(running):
         log.info("ready")
         endure(turn, stop, "comms.relay")
 
 
-def _turn(done: Round, log: FilteringBoundLogger) -> float:
+def _turn(done: Round, log: FilteringBoundLogger, seconds: float) -> float:
     """Tell what a round did, and say how long to wait."""
     if done.published or done.refused or done.recovered or done.fault:
         log.info("wave", **vars(done))
+        tracing.mark("wave", seconds=seconds, **vars(done))
     waits = {"standby": STANDBY, "away": REST}
     return waits.get(done.standing, IDLE if done.idle else 0.0)
 

@@ -26,6 +26,10 @@ A secret may also stand in a file whose path is in `NAME_FILE` (Docker and Kuber
 not in both. Each fault stops the start with a line of its own, which has the name and never the value; a name that is
 nearly one of these is a fault too."""
 
+SPANS = """\
+OpenTelemetry's own variables, from the environment only. `OTEL_EXPORTER_OTLP_ENDPOINT` or
+`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` switches spans on; [operations](operations.md#traces) has the others."""
+
 STATES = """\
 States are adjectives or participles, moves are verbs. The table is `comms/rules/states.py`; the database knows the same
 states as a CHECK, and a move is an UPDATE that succeeds only from an allowed state."""
@@ -50,7 +54,7 @@ def settings_page() -> str:
     for group in GROUPS:
         rows = [_settings_row(field) for field in _own_fields(group)]
         parts += [f"## {group.__doc__}", _table(("name", "default", "meaning", "allowed"), rows)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, "## Spans", SPANS]) + "\n"
 
 
 def _own_fields(group: type[BaseModel]) -> list[FieldInfo]:

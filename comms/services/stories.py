@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from comms import tracing
 from comms.store.models import Email, EmailBatch, PhoneCall, PhoneCallBatch, PlacementRequest, table_of
 from comms.store.outbox import Story
 
@@ -87,6 +88,13 @@ def _by_key(rows: Iterable[Any]) -> dict[str, Story]:
         if request_id is not None:
             origins[f"call:{id_}"][request_id] = origin
     return {key: Story(correlation_id, origins[key]) for key, correlation_id in made.items()}
+
+
+def mark_email(became: str, id_: int, story: Story, reply: str | None = None) -> None:
+    """Tell what became of an email in the traces of all that it goes back to."""
+    made_by, origins = story.correlation_id, origin_ids([story])
+    traces = [*origins, made_by]
+    tracing.mark(f"email {became}", traces, email_id=id_, correlation_id=made_by, origin_ids=origins, reply=reply)
 
 
 def origin_ids(stories: Iterable[Story]) -> list[str]:

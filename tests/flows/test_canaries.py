@@ -1,6 +1,6 @@
 """A whole story full of canaries: nothing that it writes holds a name, an address, a diagnosis, a text or a secret.
 
-Swept are all logs and outputs, Prefect's database and files, our events on the topic, the tables of operations,
+Swept are all logs and outputs, spans, Prefect's database and files, our events on the topic, the tables of operations,
 metrics, the errors that the API answers, and the arguments of every process.
 """
 
@@ -28,6 +28,7 @@ from comms.store.models import Email, InboxEvent, OutboxEvent
 from comms.store.session import Sessions, make_sessions, reading, writing
 from tests.local_stack.parts import becomes_true
 from tests.servers.kafka import broker
+from tests.servers.otlp import Receiver, receiver
 from tests.servers.postgres import database
 from tests.servers.processes import free_port
 from tests.servers.smtp import Session, SmtpServer
@@ -88,6 +89,14 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with broker() as running:
         monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", running.servers)
         yield running.servers
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    with receiver() as running:
+        for name, value in running.variables.items():
+            monkeypatch.setenv(name, value)
+        yield running
 
 
 def _parentage(process: Path) -> tuple[int, int] | None:
@@ -242,8 +251,8 @@ OPERATIONS = ("outbox_events", "job_runs", "delivery_attempts", "heartbeats", "s
 
 @pytest.mark.whole
 def test_nothing_that_a_whole_story_writes_holds_a_canary(
-    rows: Sessions, mail: SmtpServer, bus: str, prefect_api: str, prefect_home: Path, start: Callable[..., None],
-    tmp_path: Path,
+    rows: Sessions, mail: SmtpServer, bus: str, spans: Receiver, prefect_api: str, prefect_home: Path,
+    start: Callable[..., None], tmp_path: Path,
 ) -> None:  # fmt: skip
     with writing(rows) as session:
         key = create_key(session, "sweep", ["admin"], clock(session), "test").key
@@ -283,6 +292,11 @@ def test_nothing_that_a_whole_story_writes_holds_a_canary(
     with reading(rows) as session:
         for table in OPERATIONS:
             sweep.add(table, str(session.execute(text(f"SELECT * FROM {table}")).all()))
+
+    for body in spans.bodies:
+        sweep.add("spans", body)
+    for name in ("poll", "match.created applied", "email sent", "email failed", "POST /api/emails", "wave"):
+        assert spans.named(name), name
 
     logs = [path.read_text() for path in tmp_path.glob("*.log")]
     for event in ("request", "poll", "wave", "command"):

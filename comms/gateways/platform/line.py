@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from time import monotonic
 from typing import Any, TypeVar
 
 import httpx
 
+from comms import tracing
 from comms.gateways.platform.reading import Faulty
 from comms.ports import UNKNOWN
 
@@ -16,6 +18,8 @@ FAULTS_IN_A_ROW = 3
 """Then the service is at fault, and not one answer."""
 MAX_BYTES = 8 * 2**20
 """A page of 100 requests with notes of 10,000 characters, each written as an escape, is 6 MB."""
+
+_NUMBER = re.compile(r"\d+")
 
 T = TypeVar("T")
 
@@ -37,7 +41,7 @@ class Line:
         async with self._gate:
             self._require_sense()
             try:
-                found = read(await self._bounded(method, path, **parts))
+                found = await self._told(read, method, path, **parts)
             except Faulty as faulty:
                 self._faults_in_a_row = 0 if faulty.code == UNKNOWN else self._faults_in_a_row + 1
                 raise
@@ -51,6 +55,16 @@ class Line:
             self._ends = monotonic() + self._run_seconds
         if monotonic() >= self._ends:
             raise Faulty("out_of_time")
+
+    async def _told(self, read: Callable[[bytes], T], method: str, path: str, **parts: Any) -> T:
+        """One call as a span: of the path it has the shape, of trouble the code."""
+        template = _NUMBER.sub("{id}", path)
+        with tracing.span(f"{method} {template}", "client", **{"http.request.method": method}) as span:
+            try:
+                return read(await self._bounded(method, path, **parts))
+            except Faulty as faulty:
+                span.failed = faulty.code
+                raise
 
     async def _bounded(self, method: str, path: str, **parts: Any) -> bytes:
         """Name what went wrong; what the libraries say may quote the URL."""

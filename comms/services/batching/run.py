@@ -18,7 +18,7 @@ from comms.services.batching.decisions import note_emails, note_refusals, store_
 from comms.services.batching.preparing import PlannedEmail, Prepared, load_people, prepare_emails
 from comms.services.correspondence import Correspondence
 from comms.services.planning import load_inquiries, plan_next_batch
-from comms.services.stories import origin_ids, stories_of_emails
+from comms.services.stories import mark_email, origin_ids, stories_of_emails
 from comms.store.outbox import Story
 from comms.store.session import Sessions, reading, writing
 from comms.store.staff import raise_item
@@ -120,13 +120,15 @@ def _write(sessions: Sessions, prepared: Prepared, at: datetime, policy: Contact
         note_emails(session, run_key, created.emails)
         note_refusals(session, run_key, created.refused)
         stories = stories_of_emails(session, created.emails.values())
-    _tell(created, stories.values())
+    _tell(created, stories)
     return created
 
 
-def _tell(created: Created, stories: Collection[Story]) -> None:
-    emails = sorted(created.emails.values())
-    log.info("emails_created", email_ids=emails, refused=len(created.refused), origin_ids=origin_ids(stories))
+def _tell(created: Created, stories: Mapping[str, Story]) -> None:
+    emails, origins = sorted(created.emails.values()), origin_ids(stories.values())
+    log.info("emails_created", email_ids=emails, refused=len(created.refused), origin_ids=origins)
+    for id_ in emails:
+        mark_email("created", id_, stories.get(f"email:{id_}", Story()))
 
 
 def _write_one_by_one(

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from comms import logs
+from comms import logs, tracing
 from comms.causes import events_about
 from comms.errors import Temporary
 from comms.services.inbox.applying import Unusable, apply_events
@@ -76,11 +76,13 @@ def handle_events(sessions: Sessions, limit: int = 10_000, together: int = TOGET
 
 
 def _told(outcomes: list[Outcome]) -> list[Outcome]:
-    """Write one line about the events of one transaction."""
+    """Write one line about the events of one transaction, and a mark in the trace of each."""
     if outcomes:
         words = Counter(outcome.word for outcome in outcomes)
         ids = [outcome.event_id for outcome in outcomes]
         log.info("events_handled", event_type=outcomes[0].event_type, event_ids=ids, **words)
+    for outcome in outcomes:
+        tracing.mark(f"{outcome.event_type} {outcome.word}", [outcome.event_id], subject_id=outcome.subject_id)
     return outcomes
 
 

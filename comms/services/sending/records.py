@@ -19,7 +19,7 @@ from comms.services.sending.marks import grant_marks, note_answers
 from comms.services.sending.report import Tally
 from comms.services.sending.settle import Ending, settle
 from comms.services.sending.values import ChannelFailed, Claimed, RenewLeases, Result, Told
-from comms.services.stories import origin_ids, stories_of_emails
+from comms.services.stories import mark_email, origin_ids, stories_of_emails
 from comms.store.engines import clock
 from comms.store.models import Email
 from comms.store.outbox import Story
@@ -78,6 +78,7 @@ class Records:
             stories = stories_of_emails(session, [ending.email_id for endings in done.values() for ending in endings])
         self._count(done)
         _tell(done, stories.values())
+        _mark(done, stories)
 
     def _wake(self, session: Session, done: Mapping[str, Sequence[Ending]], at: datetime) -> None:
         if not (self._may_rest and done.get("accept")):
@@ -111,6 +112,13 @@ def _tell(done: Mapping[str, Sequence[Ending]], stories: Collection[Story]) -> N
         made_by=sorted({story.correlation_id for story in stories if story.correlation_id}),
         origin_ids=origin_ids(stories),
     )
+
+
+def _mark(done: Mapping[str, Sequence[Ending]], stories: Mapping[str, Story]) -> None:
+    for verb, endings in done.items():
+        for ending in endings:
+            story = stories.get(f"email:{ending.email_id}", Story())
+            mark_email(_COUNTS[verb], ending.email_id, story, reply=str(ending.result.reply))
 
 
 def _results(told: Sequence[Told]) -> list[Result]:

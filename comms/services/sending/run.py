@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from datetime import datetime, timedelta
 
 from comms.errors import Temporary
@@ -86,7 +87,7 @@ class _Run:
             with ThreadPoolExecutor(self._policy.connections, thread_name_prefix="smtp") as pool:
                 try:
                     self._rescue()
-                    lines = [pool.submit(work, self._place) for _ in range(self._policy.connections)]
+                    lines = [self._open_line(pool) for _ in range(self._policy.connections)]
                     self._feed(lines)
                 finally:
                     self._return(self._dispatch.close())
@@ -94,6 +95,9 @@ class _Run:
         finally:
             self._close_writer(lines)
         return self._report()
+
+    def _open_line(self, pool: ThreadPoolExecutor) -> Future[None]:
+        return pool.submit(copy_context().run, work, self._place)
 
     def _feed(self, lines: list[Future[None]]) -> None:
         """Claim ahead of the connections; once the queue was empty, look again only when all is settled."""

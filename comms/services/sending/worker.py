@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from comms import tracing
 from comms.errors import CommsError
 from comms.ports import EmailSender, Handed
 from comms.rules.policy import SendingPolicy
 from comms.rules.replies import Fault, Phase, Reply
 from comms.rules.retry import Kind, classify
 from comms.services.sending.breaker import Breaker
+from comms.services.sending.channel import codes
 from comms.services.sending.dispatch import Dispatch
 from comms.services.sending.group_commit import GroupCommit
 from comms.services.sending.line import Line
@@ -49,7 +51,7 @@ def work(place: Workplace) -> None:
 
 def _deliver(place: Workplace, line: Line, claimed: Claimed) -> bool:
     """Return whether this line shall go on."""
-    handed = line.send(claimed.letter, lambda: _may_hand_over(place, claimed))
+    handed = _hand_over(place, line, claimed)
     if _is_crowded_out(place, handed):
         place.dispatch.give_back(claimed)
         return False
@@ -60,6 +62,15 @@ def _deliver(place: Workplace, line: Line, claimed: Claimed) -> bool:
         resting = classify(trouble) is Kind.CHANNEL_TRANSIENT
         place.dispatch.halt(Ended.RESTING if resting else Ended.PAUSED)
     return True
+
+
+def _hand_over(place: Workplace, line: Line, claimed: Claimed) -> Handed:
+    with tracing.span("SMTP hand-over", "client", email_id=claimed.email_id, attempt=claimed.attempt) as span:
+        handed = line.send(claimed.letter, lambda: _may_hand_over(place, claimed))
+        kind = classify(handed.reply)
+        span.attributes |= {"outcome": kind, "smtp": codes(handed.reply)}
+        span.failed = None if kind is Kind.ACCEPTED else kind
+    return handed
 
 
 def _is_crowded_out(place: Workplace, handed: Handed) -> bool:
