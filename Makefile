@@ -36,8 +36,9 @@ test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 
 test-image: .venv/ready ## the steps of the Dockerfile, run         needs Linux, root and the package index
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/deployments/rehearse_image.py $(ARGS)
 
-test-stories: .venv/ready ## every service of compose as a process; a sweep for canaries
-	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_compose_story.py tests/flows/test_canaries.py $(ARGS)
+test-stories: .venv/ready ## compose's commands as processes; a sweep for canaries; spans
+	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_compose_story.py tests/flows/test_canaries.py \
+	    tests/otlp $(ARGS)
 
 test-rolling: .venv/ready ## restart every part under load, 20 times
 	@COMMS_TEST_ROUNDS=20 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_rolling_restart.py $(ARGS)

@@ -90,6 +90,7 @@ def test_nothing_arrives_of_what_a_client_wrote(told: Receiver) -> None:
     assert [canary for canary in CANARIES if canary in everything] == []
 
 
+@pytest.mark.whole
 def test_a_server_that_is_asked_to_end_hands_out_what_it_still_has(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -21,6 +21,7 @@ from tests.servers.script import Session
 from tests.servers.smtp import SmtpServer
 from tests.services.messages import PATIENT, THERAPIST, event
 
+pytestmark = pytest.mark.whole
 CANARIES = (b"zqx", b"f64.8", b"1988")
 NAMED = THERAPIST | {"vorname": "Zqxandra", "nachname": "Zqxmann", "email": "zqx@therapie.example"}
 UNKNOWN = NAMED | {"email": "zqxunknown@therapie.example"}

@@ -58,6 +58,7 @@ def test_without_a_receiver_none_of_the_libraries_is_loaded(program: str, given:
     assert ended.stdout.splitlines()[-1] == "[]", ended.stderr
 
 
+@pytest.mark.whole
 def test_where_the_extra_is_missing_one_line_says_what_to_install_and_the_work_goes_on(given: dict[str, str]) -> None:
     ended = comms(given | {ENDPOINT: "http://127.0.0.1:4318"}, "run", "send-queue", first=NOT_THERE)
     assert ended.returncode == 0
@@ -65,12 +66,14 @@ def test_where_the_extra_is_missing_one_line_says_what_to_install_and_the_work_g
     assert f"{ENDPOINT} is set and the extra otel is not installed: pip install 'communication-service[otel]'" in line
 
 
+@pytest.mark.whole
 def test_a_variable_that_cannot_be_used_stops_nothing(given: dict[str, str]) -> None:
     ended = comms(given | {ENDPOINT: "http://127.0.0.1:4318", "OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "run", "send-queue")
     assert ended.returncode == 0
     assert "OTEL_" in ended.stderr
 
 
+@pytest.mark.whole
 def test_a_receiver_that_is_away_stops_nothing_and_is_told_without_its_address(given: dict[str, str]) -> None:
     away = {ENDPOINT: f"http://127.0.0.1:{free_port()}", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.1"}
     ended = comms(given | away | {"COMMS_LOG_FORMAT": "json"}, "run", "send-queue")
@@ -79,6 +82,7 @@ def test_a_receiver_that_is_away_stops_nothing_and_is_told_without_its_address(g
     assert "127.0.0.1" not in ended.stderr
 
 
+@pytest.mark.whole
 def test_a_process_ends_although_its_receiver_stays_silent(given: dict[str, str]) -> None:
     """The library by itself would wait for half a minute."""
     with receiver() as running:
