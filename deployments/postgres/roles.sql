@@ -4,12 +4,13 @@
 --   comms_app     reads and writes rows and cannot change the schema; for api, worker, relay and launcher
 --   comms_reader  reads ids, states, times and codes, no person and no text; for reports and whoever looks for a fault
 --
--- Run it as an administrator in the database of the service, also after every upgrade; doing it again is harmless:
+-- Run it as an administrator in the database of the service: before the first `comms db upgrade`, so that the owner makes the
+-- tables, and after every upgrade, so that the reader sees new columns. Doing it again is harmless, also while the service works:
 --
 --   psql --set ON_ERROR_STOP=1 --file deployments/postgres/roles.sql comms
 --
--- The roles have no password at first. Give them theirs with \password comms_app, which sends no password in clear, or
--- for programs in these variables of the environment, never on the command line.
+-- docker-compose.yml does both. The roles have no password at first. Give them theirs with \password comms_app, which sends no
+-- password in clear, or for programs in these variables of the environment, never on the command line.
 \getenv owner_password COMMS_OWNER_PASSWORD
 \getenv app_password COMMS_APP_PASSWORD
 \getenv reader_password COMMS_READER_PASSWORD
@@ -42,14 +43,15 @@ ALTER ROLE comms_app PASSWORD :'app_password';
 ALTER ROLE comms_reader PASSWORD :'reader_password';
 \endif
 
--- the owner has the schema and whatever stands in it, whoever made it; its sequences go with their tables
+-- the owner has the schema and whatever stands in it, whoever made it; its sequences go with their tables. A table that is its
+-- already is left alone: to change an owner, even into the same, waits for every transaction that uses the table.
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO comms_app, comms_reader;
 ALTER SCHEMA public OWNER TO comms_owner;
 DO $$
 DECLARE name text;
 BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tableowner <> 'comms_owner' LOOP
         EXECUTE format('ALTER TABLE public.%I OWNER TO comms_owner', name);
     END LOOP;
 END $$;

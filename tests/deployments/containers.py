@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.deployments import dockerfile
 from tests.local_stack.parts import becomes_true
+from tests.servers.postgres import binaries_of_server
 from tests.servers.processes import dies_with_parent
 
 IMAGE = dockerfile.stages()[-1].environment()
@@ -51,7 +52,8 @@ class Container:
         """That of the image, then that of the service; a name without a value is not set."""
         given = {**IMAGE, **{name: value for name, value in self._service["environment"].items() if value is not None}}
         here = {name: self._machine.here(value, self._home) for name, value in given.items()}
-        return here | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+        programs = [str(Path(sys.executable).parent), str(binaries_of_server()), os.environ["PATH"]]
+        return here | {"PATH": os.pathsep.join(programs)}
 
     def start(self) -> None:
         with self.log.open("ab") as log:

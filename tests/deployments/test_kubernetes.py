@@ -54,11 +54,13 @@ def test_whatever_endures_is_probed_and_all_but_the_server_is_doubled() -> None:
     assert all("livenessProbe" in PODS[name]["containers"][0] for name in made)
 
 
-def test_secrets_are_only_referred_to_and_prefects_server_does_not_get_those_of_the_service() -> None:
+def test_secrets_are_only_referred_to_and_each_pod_gets_its_own() -> None:
     assert [one for one in OBJECTS if one["kind"] == "Secret"] == []
     given = {
-        name: {source["secretRef"]["name"] for source in pod["containers"][0]["envFrom"] if "secretRef" in source}
+        name: [source["secretRef"]["name"] for source in pod["containers"][0]["envFrom"] if "secretRef" in source]
         for name, pod in PODS.items()
     }
-    assert given.pop("prefect-server") == {"prefect"}
-    assert set(map(frozenset, given.values())) == {frozenset({"comms"})}
+    assert given.pop("prefect-server") == ["prefect"]
+    assert given.pop("migrate") == ["comms", "comms-owner"], "the last DATABASE_URL counts"
+    assert set(given) == DOUBLED
+    assert all(names == ["comms"] for names in given.values())

@@ -68,18 +68,24 @@ def binaries_of_server() -> Path:
 class Postgres:
     """A server of our own with its data in `folder`, to be stopped in any way and started again."""
 
-    def __init__(self, folder: Path, switched_off: Sequence[str] = FAST) -> None:
+    def __init__(self, folder: Path, switched_off: Sequence[str] = FAST, password: str = "") -> None:
+        """With a `password` it asks everybody for one, else nobody."""
         self.port = free_port()
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        login = f"postgres:{password}" if password else "postgres"
+        self.url = f"postgresql://{login}@127.0.0.1:{self.port}/postgres"
         self._data, self._log, self._switched_off = folder / "data", folder / "log", switched_off
+        self._asked = ["-A", "trust"]
+        if password:
+            (folder / "password").write_text(password)
+            self._asked = ["-A", "scram-sha-256", f"--pwfile={folder / 'password'}"]
         self._lay_out()
 
     def _lay_out(self) -> None:
         subprocess.run(self._initdb(), check=True, capture_output=True, text=True)
 
     def _initdb(self, *more: str) -> list[str]:
-        words = f"-D {self._data} -U postgres -A trust --no-sync -E UTF8 --locale=C"
-        return [*as_other_user(), str(binaries_of_server() / "initdb"), *words.split(), *more]
+        words = f"-D {self._data} -U postgres --no-sync -E UTF8 --locale=C"
+        return [*as_other_user(), str(binaries_of_server() / "initdb"), *words.split(), *self._asked, *more]
 
     def _command(self) -> list[str]:
         words = f"-D {self._data} -h 127.0.0.1 -p {self.port} -c max_connections=200"
@@ -101,9 +107,9 @@ class Postgres:
 
 
 @contextmanager
-def own_server(folder: Path, switched_off: Sequence[str] = FAST) -> Iterator[str]:
+def own_server(folder: Path, switched_off: Sequence[str] = FAST, password: str = "") -> Iterator[str]:
     """Start one whatever TEST_DATABASE_URL says, for tests that make roles and databases of known names."""
-    server = Postgres(folder, switched_off)
+    server = Postgres(folder, switched_off, password)
     try:
         server.start()
         yield server.url
