@@ -15,6 +15,14 @@ class ChangeUnknown(CommsError):
     code = "commit_lost"
 
 
+class NotAllowed(CommsError):
+    code = "not_allowed"
+
+
+INSUFFICIENT_PRIVILEGE = "42501"
+_WHO_MAY = "what changes or compares the schema is for comms_owner, what writes rows for comms_app"
+
+
 def of_database(error: Exception) -> CommsError | None:
     """Retell an error of the database; None for every other one. Loads the driver's errors only where it was loaded."""
     if "sqlalchemy" not in sys.modules:
@@ -32,5 +40,7 @@ def of_database(error: Exception) -> CommsError | None:
     if passes(error):
         said = f" (code {code})" if code else ""
         return DatabaseAway(f"the database does not answer{said}: does it run, and is DATABASE_URL right?")
+    if code == INSUFFICIENT_PRIVILEGE:
+        return NotAllowed(f"the database allows the role of DATABASE_URL less than this (code {code}): {_WHO_MAY}")
     told = retell(error)
     return type(told)(f"{told}{f', code {code}' if code else ''}: a fault of the program or of its database")

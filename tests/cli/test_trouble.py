@@ -72,5 +72,13 @@ def test_a_statement_that_takes_too_long_is_told_with_its_code(empty_postgresql:
     assert (told.code, "(code 57014)" in str(told)) == ("database_away", True)
 
 
+def test_a_right_that_the_role_has_not_is_told_with_the_role_that_has_it(empty_postgresql: Engine) -> None:
+    with pytest.raises(SQLAlchemyError) as raised, empty_postgresql.connect() as connection:
+        connection.execute(text("SET LOCAL ROLE pg_monitor; CREATE SCHEMA more"))
+    told = of_database(raised.value)
+    assert told is not None
+    assert (told.code, "is for comms_owner" in str(told)) == ("not_allowed", True)
+
+
 def test_an_error_of_the_program_keeps_its_traceback() -> None:
     assert of_database(ZeroDivisionError()) is None
