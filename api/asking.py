@@ -83,7 +83,12 @@ class Unit:
     def created(self, id_: int) -> Response:
         """Answer 201 with the resource and its place."""
         assert self._resource is not None
-        body, headers = self._asked.shown(self.session, self._resource, id_)
+        return self.made(id_, self._resource.load(self.session, id_))
+
+    def made(self, id_: int, value: object) -> Response:
+        """The same where the resource is at hand as it is now."""
+        assert self._resource is not None
+        body, headers = self._asked.seen(self._resource, value)
         return self._keep(body, 201, headers | {"Location": self._resource.path.format(id=id_)})
 
     def answer(self, view: type[View], value: object, status: int = 200) -> Response:
@@ -153,7 +158,10 @@ class Asked:
 
     def shown(self, session: Session, resource: Resource, id_: int) -> tuple[bytes, dict[str, str]]:
         """The JSON of a resource as this key sees it, and its ETag."""
-        value = resource.load(session, id_)
+        return self.seen(resource, resource.load(session, id_))
+
+    def seen(self, resource: Resource, value: object) -> tuple[bytes, dict[str, str]]:
+        """The same of one that was loaded."""
         whole = render(resource.view, value, content=True)
         seen = whole if self.may(Scope.CONTENT) else render(resource.view, value, content=False)
         return seen, {"ETag": etag(whole)}

@@ -49,10 +49,11 @@ def create_email(body: CreateEmail, asked: Posts) -> Response:
     written, reason = emails.complete(body.written(), asked.settings.identity()), _reason(asked, body.override)
     with asked.acting(EMAIL) as unit:
         if body.status == "draft":
-            return unit.created(emails.create_draft(unit.session, written, unit.now, unit.actor))
+            draft = emails.create_draft(unit.session, written, unit.now, unit.actor)
+            return unit.made(draft.id, draft)
         policy, letters = asked.settings.contact_policy(), asked.correspondence
-        made = emails.create_queued(unit.session, written, unit.now, unit.actor, policy, letters, reason)
-        return unit.created(made)
+        queued = emails.create_queued(unit.session, written, unit.now, unit.actor, policy, letters, reason)
+        return unit.made(queued.id, queued)
 
 
 @routes.post("/emails/{email_id}/queue", **declare(Scope.WRITE, EmailView, 404, 409, 412, body=True))

@@ -23,11 +23,20 @@ def announce_emails(
     extra: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> None:
     """Write one `communication.email_…` event per email; `event` is e.g. "email_sent", `extra` adds fields by id."""
-    if not ids:
-        return
-    found = mention_emails(session, ids)
-    payloads = ((email.key, _about(email) | dict((extra or {}).get(email.id, {}))) for email in found)
-    add_events(session, f"communication.{event}", payloads, now, {email.key: email.story for email in found})
+    if ids:
+        announce_mentioned(session, event, mention_emails(session, ids), now, extra)
+
+
+def announce_mentioned(
+    session: Session,
+    event: str,
+    emails: Collection[Mentioned],
+    now: datetime,
+    extra: Mapping[int, Mapping[str, Any]] | None = None,
+) -> None:
+    """The same, where it is known what is to be said of them."""
+    payloads = ((email.key, _about(email) | dict((extra or {}).get(email.id, {}))) for email in emails)
+    add_events(session, f"communication.{event}", payloads, now, {email.key: email.story for email in emails})
 
 
 def _about(email: Mentioned) -> dict[str, Any]:

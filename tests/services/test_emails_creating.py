@@ -50,7 +50,7 @@ def test_an_address_whose_key_would_not_fit_is_refused() -> None:
 def test_a_letter_is_dated_when_it_is_done_and_keeps_its_name(sessions: Sessions) -> None:
     later = NOW.replace(day=27)
     with writing(sessions) as session:
-        id_ = create_draft(session, email_to(make_therapist(session).id), NOW, ME)
+        id_ = create_draft(session, email_to(make_therapist(session).id), NOW, ME).id
         before = session.get_one(Email, id_).message_id
         queue_email(session, id_, later, ME, POLICY, ensure_bytes=bytes_from(LETTERS, later))
         email = fresh(session, session.get_one(Email, id_))
@@ -64,7 +64,7 @@ def test_an_end_that_cannot_be_rendered_keeps_the_draft_and_says_where(sessions:
     (tmp_path / "de" / "letter.html").write_text("{% block optout %}{{ nobody }}{% endblock %}")
     broken_end = Correspondence(Letters(tmp_path), IDENTITY, BERLIN)
     with writing(sessions) as session:
-        id_ = create_draft(session, email_to(make_therapist(session).id), NOW, ME)
+        id_ = create_draft(session, email_to(make_therapist(session).id), NOW, ME).id
         with pytest.raises(LetterNotRendered, match="de/letter"):
             queue_email(session, id_, NOW, ME, POLICY, ensure_bytes=bytes_from(broken_end, NOW))
         assert fresh(session, session.get_one(Email, id_)).status == "draft"

@@ -10,25 +10,47 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
+from comms.causes import work_id
 from comms.errors import BadInput, Conflict
 from comms.rules.addresses import mailbox
 from comms.rules.policy import ContactPolicy, Identity
 from comms.rules.states import OPEN_REQUEST, EmailStatus
 from comms.services.correspondence import Correspondence
 from comms.services.emails.queueing import EnsureBytes, queue_email
+from comms.services.emails.reading import OF_NEW, EmailDetails, details_of_new, show_email
 from comms.services.emails.requests import accept_requests
-from comms.services.events import announce_emails
+from comms.services.events import announce_mentioned
 from comms.services.intake.stubs import keep_therapist_stub
 from comms.services.letters.addresses import new_message_id, new_reply_token, require_plain, wire_address
 from comms.services.letters.hypertext import read_html, text_of
+from comms.services.stories import Mentioned, mention_emails
 from comms.store.models import Email, PlacementRequest, Therapist, table_of
 from comms.store.places import place_requests
 from comms.store.staff import audit
 
 LONGEST_MAILBOX = 320
 
-_NEW_EMAIL = insert(table_of(Email)).returning(table_of(Email).c.id)
-_LANGUAGE = select(table_of(Therapist).c.language).where(table_of(Therapist).c.id == bindparam("therapist_id"))
+_EMAIL, _THERAPIST = table_of(Email), table_of(Therapist)
+_GIVEN = [
+    _EMAIL.c[name]
+    for name in (
+        "therapist_id", "batch_id", "correlation_id", "status", "created_at", "updated_at", "subject", "body_html",
+        "body_text", "recipient_email", "recipient_name", "mailbox", "sender_email", "sender_name", "message_id",
+        "reply_token", "dated",
+    )
+]  # fmt: skip
+_NEW_EMAIL = (
+    insert(_EMAIL)
+    .from_select(
+        [*_GIVEN, _EMAIL.c.language],
+        select(*(bindparam(column.name, type_=column.type) for column in _GIVEN), _THERAPIST.c.language).where(
+            _THERAPIST.c.id == bindparam("therapist_id")
+        ),
+        include_defaults=False,
+    )
+    .returning(*OF_NEW)
+)
+"""In the therapist's language; of one whom nobody knows it makes none."""
 
 
 @dataclass(frozen=True)
@@ -79,14 +101,14 @@ def _ours(given: str, configured: str, field: str) -> str:
     return configured
 
 
-def create_draft(session: Session, written: Written, now: datetime, actor: str) -> int:
-    """Keep an email that is `complete` as a draft, which claims nothing; return its id.
+def create_draft(session: Session, written: Written, now: datetime, actor: str) -> EmailDetails:
+    """Keep an email that is `complete` as a draft, which claims nothing; return it.
 
     Conflict for requests that are closed or another therapist's; they may wait elsewhere until the draft is queued.
     """
-    email_id = _insert(session, written, now, actor)
-    _announce(session, email_id, EmailStatus.DRAFT, now)
-    return email_id
+    email = _insert(session, written, now, actor)
+    _announce(session, email, written, EmailStatus.DRAFT, now)
+    return show_email(session, email.id) if written.placement_request_ids else replace(email, events=1)
 
 
 def create_queued(
@@ -97,14 +119,14 @@ def create_queued(
     policy: ContactPolicy,
     correspondence: Correspondence,
     override_reason: str | None = None,
-) -> int:
+) -> EmailDetails:
     """Write an email that is `complete` and queue it, all or nothing; refused for the same reasons as `queue_email`."""
-    email_id = _insert(session, written, now, actor)
+    email = _insert(session, written, now, actor)
     signing = bytes_from(correspondence, now)
-    queue_email(session, email_id, now, actor, policy, override_reason=override_reason, ensure_bytes=signing)
+    queue_email(session, email.id, now, actor, policy, override_reason=override_reason, ensure_bytes=signing)
     _require_still_open(session, written.placement_request_ids)
-    _announce(session, email_id, EmailStatus.QUEUED, now)
-    return email_id
+    _announce(session, email, written, EmailStatus.QUEUED, now)
+    return show_email(session, email.id)
 
 
 def bytes_from(correspondence: Correspondence, now: datetime) -> EnsureBytes:
@@ -124,13 +146,22 @@ def bytes_from(correspondence: Correspondence, now: datetime) -> EnsureBytes:
     return ensure
 
 
-def _insert(session: Session, written: Written, now: datetime, actor: str) -> int:
-    language = _language(session, written.therapist_id, now)
+def _insert(session: Session, written: Written, now: datetime, actor: str) -> EmailDetails:
+    email = _write(session, written, now)
     stubs = accept_requests(session, written.placement_request_ids, written.therapist_id, now)
+    _place(session, email.id, written, now)
+    audit(
+        session, actor, "email.create", "email", email.id, now,
+        requests=list(written.placement_request_ids), stubs=sorted(stubs),
+    )  # fmt: skip
+    return email
+
+
+def _write(session: Session, written: Written, now: datetime) -> EmailDetails:
     row = vars(written) | {
-        "language": language,
         "mailbox": mailbox(written.recipient_email),
         "status": EmailStatus.DRAFT,
+        "correlation_id": work_id(),
         "message_id": new_message_id(written.sender_email),
         "reply_token": new_reply_token(),
         "dated": now,
@@ -138,23 +169,11 @@ def _insert(session: Session, written: Written, now: datetime, actor: str) -> in
         "updated_at": now,
     }
     del row["placement_request_ids"]
-    email_id: int = session.execute(_NEW_EMAIL, row).scalar_one()
-    _place(session, email_id, written, now)
-    audit(
-        session, actor, "email.create", "email", email_id, now,
-        requests=list(written.placement_request_ids), stubs=sorted(stubs),
-    )  # fmt: skip
-    return email_id
-
-
-def _language(session: Session, therapist_id: int, now: datetime) -> str:
-    """The therapist's; of one whom nobody knows only the id is kept."""
-    named = {"therapist_id": therapist_id}
-    language: str | None = session.scalar(_LANGUAGE, named)
-    if language is None:
-        keep_therapist_stub(session, therapist_id, now)
-        language = session.execute(_LANGUAGE, named).scalar_one()
-    return language
+    made = session.execute(_NEW_EMAIL, row).one_or_none()
+    if made is None:  # a therapist of whom nobody told us
+        keep_therapist_stub(session, written.therapist_id, now)
+        made = session.execute(_NEW_EMAIL, row).one()
+    return details_of_new(made)
 
 
 def _place(session: Session, email_id: int, written: Written, now: datetime) -> None:
@@ -178,5 +197,7 @@ def _require_still_open(session: Session, request_ids: Collection[int]) -> None:
         raise Conflict("a placement request in this email was closed just now")
 
 
-def _announce(session: Session, email_id: int, status: EmailStatus, now: datetime) -> None:
-    announce_emails(session, "email_created", [email_id], now, {email_id: {"template": None, "status": status}})
+def _announce(session: Session, email: EmailDetails, written: Written, status: EmailStatus, now: datetime) -> None:
+    known = [Mentioned(email.id, email.therapist_id, work_id())]
+    told = mention_emails(session, [email.id]) if written.placement_request_ids else known
+    announce_mentioned(session, "email_created", told, now, {email.id: {"template": None, "status": status}})

@@ -142,6 +142,11 @@ def show_email(session: Session, email_id: int) -> EmailDetails:
     )
 
 
+def details_of_new(row: Row[Any]) -> EmailDetails:
+    """What there is to know of an email at its beginning; the row has the columns OF_NEW."""
+    return EmailDetails(**row._mapping, placement_request_ids=(), batches=(), attempts=(), events=0)
+
+
 def _batches(session: Session, email_id: int) -> tuple[BatchView, ...]:
     return tuple(BatchView(**found._mapping) for found in session.execute(_BATCHES, {"email_id": email_id}))
 
@@ -163,8 +168,9 @@ def _of_email(view: Any, model: type[Base], order: str) -> Select[Any]:
 
 _EVENTS = select(func.count()).select_from(table_of(OutboxEvent)).where(table_of(OutboxEvent).c.key == bindparam("key"))
 _PLACED = select(table_of(EmailBatch).c.id).where(table_of(EmailBatch).c.email_id == bindparam("email_id")).exists()
+OF_NEW = _columns(EmailDetails, Email, "placement_request_ids", "batches", "attempts", "events")
 _DETAILS = select(
-    *_columns(EmailDetails, Email, "placement_request_ids", "batches", "attempts", "events"),
+    *OF_NEW,
     _EVENTS.scalar_subquery().label("events"),
     _PLACED.label("placed"),
 ).where(table_of(Email).c.id == bindparam("email_id"))
