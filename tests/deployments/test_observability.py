@@ -6,7 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,10 +21,11 @@ from comms.services import job_runs
 from comms.services.figures import read_figures
 from comms.services.heartbeats import OK, beat
 from comms.services.inbox.launching import Turn
-from comms.services.job_figures import DAILY
+from comms.services.job_figures import DAILY, late_seconds
 from comms.services.relaying import Round
 from comms.store.engines import clock
 from comms.store.session import Sessions, make_sessions, writing
+from tests.factories import make_therapist
 from tests.test_layout import ROOT
 
 FOLDER = ROOT / "deployments/observability"
@@ -143,10 +144,9 @@ def test_panels_do_not_lie_on_each_other() -> None:
 
 
 def test_a_daily_job_is_late_by_the_clock_in_berlin_on_the_days_when_it_changes(empty_sqlite: Engine) -> None:
-    from comms.services.job_figures import late_seconds
-
     sessions = make_sessions(empty_sqlite)
     with writing(sessions) as session:
+        make_therapist(session, created_at=datetime(2026, 1, 5, tzinfo=UTC))
         for now, expected in (
             ("2026-03-29T02:00:00+00:00", 2 * 3600),  # 04:00, and there was no 02:00: due at 00:00 UTC
             ("2026-10-25T01:00:00+00:00", 2 * 3600),  # the second 02:00: due at 23:00 UTC
@@ -159,3 +159,12 @@ def test_a_daily_job_is_late_by_the_clock_in_berlin_on_the_days_when_it_changes(
         assert late_seconds(session, later)["daily-batch"] == 90 * 60
         job_runs.finish_run(session, job_runs.DAILY_BATCH, "one", {}, later, failed=False)
         assert late_seconds(session, later)["daily-batch"] == 0
+
+
+def test_a_daily_job_is_not_late_before_its_first_hour_after_the_first_therapist(empty_sqlite: Engine) -> None:
+    noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    with writing(make_sessions(empty_sqlite)) as session:
+        assert late_seconds(session, noon)["daily-batch"] == 0
+        make_therapist(session, created_at=noon)
+        assert late_seconds(session, noon + timedelta(hours=11))["daily-batch"] == 0
+        assert late_seconds(session, noon + timedelta(hours=13))["daily-batch"] == 3600  # 02:00 in Berlin
