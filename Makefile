@@ -11,10 +11,10 @@ PINNED := --no-deps --require-hashes -r requirements.lock
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-faults test-kafka test-image test-stories test-rolling test-alerts check lock bench
+.PHONY: help demo up test test-faults test-kafka test-image test-stories test-rolling test-alerts test-dashboard check lock bench
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/ready ## the whole service on sample data         ARGS="--exit --json"
 	@$(BIN)/comms demo $(ARGS)
@@ -46,6 +46,10 @@ test-rolling: .venv/ready ## restart every part under load, 20 times
 test-alerts: ## every alert fires and does not, by promtool   needs Debian's prometheus
 	@command -v promtool > /dev/null || { echo "promtool is missing; it is part of: apt-get install prometheus" >&2; exit 1; }
 	@promtool test rules deployments/observability/alerts_test.yml
+
+test-dashboard: .venv/ready ## its queries and the alerts, by Prometheus    needs Debian's prometheus
+	@command -v prometheus > /dev/null || { echo "prometheus is missing; it is a package of Debian: apt-get install prometheus" >&2; exit 1; }
+	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_dashboard.py $(ARGS)
 
 check: .venv/ready ## format, lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "fix with: $(BIN)/ruff format ."; exit 1; }
