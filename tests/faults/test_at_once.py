@@ -13,10 +13,11 @@ from sqlalchemy import func, select
 
 from comms.bootstrap.events import OURS
 from comms.sample.loading import load_sample
-from comms.store.models import Email, OutboxEvent, PhoneCall
+from comms.store.models import Email, PhoneCall
 from comms.store.session import Sessions, reading
 from tests.faults.figures import Note
 from tests.faults.judging import contradictions
+from tests.kafka.outbox import unpublished
 from tests.local_stack.parts import becomes_true
 from tests.servers.commands import start_command
 from tests.servers.kafka import broker
@@ -50,11 +51,6 @@ def end(relays: Iterable[BaseProcess]) -> None:
     for relay in relays:
         relay.join(60)
         assert relay.exitcode == 0
-
-
-def unpublished(sessions: Sessions) -> int:
-    with reading(sessions) as session:
-        return session.scalar(select(func.count(OutboxEvent.id)).where(OutboxEvent.published_at.is_(None))) or 0
 
 
 def test_planners_bookers_senders_and_relays_at_once_contact_nobody_twice(

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 
 from comms.services.events import add_events
 from comms.store.database import upgrade
 from comms.store.engines import make_engine
-from comms.store.models import OutboxEvent, Suppression
+from comms.store.models import Suppression
 from comms.store.outbox import Story
 from comms.store.session import Sessions, make_sessions, reading, writing
 from tests.api.conftest import make_key
@@ -25,6 +25,7 @@ from tests.faults.history import History
 from tests.faults.judging import contradictions
 from tests.faults.postgres_proxy import PostgresProxy, When
 from tests.faults.small_disk import PostgresOnSmallDisk
+from tests.kafka.outbox import unpublished
 from tests.local_stack.parts import becomes_true
 from tests.servers.api import server_process
 from tests.servers.commands import start_command
@@ -63,11 +64,6 @@ def announce(sessions: Sessions, number: int) -> None:
     told = {"email_id": number, "therapist_id": 1, "placement_request_ids": [], "sent_at": NOW.isoformat()}
     with writing(sessions) as session:
         add_events(session, "communication.email_sent", [(f"email:{number}", told)], NOW, {f"email:{number}": Story()})
-
-
-def unpublished(sessions: Sessions) -> int:
-    with reading(sessions) as session:
-        return session.scalar(select(func.count()).where(OutboxEvent.published_at.is_(None))) or 0
 
 
 def restart(server: Postgres, how: signal.Signals) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from comms.config.kafka import Kafka, KafkaSettings
 from comms.gateways.kafka import KafkaPublisher
@@ -21,6 +21,7 @@ from comms.store.models import Lease, OutboxEvent
 from comms.store.outbox import add_events
 from comms.store.session import Sessions, reading, writing
 from tests.factories import NOW, number
+from tests.kafka.outbox import unpublished
 from tests.servers.kafka import Broker, broker
 from tests.servers.topics import events
 
@@ -61,12 +62,6 @@ def write(sessions: Sessions, keys: int, each: int) -> None:
         for place in range(each):
             rows = ((f"email:{key}", {"email_id": key, "place": place}) for key in range(keys))
             add_events(session, "communication.email_created", rows, NOW)
-
-
-def unpublished(sessions: Sessions) -> int:
-    with reading(sessions) as session:
-        query = select(func.count()).select_from(OutboxEvent).where(OutboxEvent.published_at.is_(None))
-        return session.scalar(query) or 0
 
 
 def test_events_of_one_key_stand_on_the_topic_in_their_order(

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from comms.rules.batching import Decision
 from comms.rules.contact import Verdict
-from comms.store.models import PlanDecision
+from comms.store.models import PlanDecision, table_of
 
 ROWS_PER_INSERT = 5_000
+_NEW = insert(table_of(PlanDecision))
 
 
 def store_decisions(session: Session, run_key: str, decisions: Sequence[Decision], at: datetime) -> None:
@@ -21,7 +22,7 @@ def store_decisions(session: Session, run_key: str, decisions: Sequence[Decision
     session.execute(delete(PlanDecision).where(PlanDecision.run_key == run_key))
     rows = [{"run_key": run_key, "decided_at": at} | row for decision in decisions for row in _rows(decision)]
     for start in range(0, len(rows), ROWS_PER_INSERT):
-        session.execute(insert(PlanDecision), rows[start : start + ROWS_PER_INSERT])
+        session.connection().execute(_NEW, rows[start : start + ROWS_PER_INSERT])
 
 
 def _rows(decision: Decision) -> Iterator[dict[str, Any]]:
