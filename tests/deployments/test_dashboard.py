@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from comms import bootstrap
-from comms.local_stack.ports import free_port
+from comms.local_stack.ports import HOST, free_port
 from comms.rules.scopes import Scope
 from comms.store.session import writing
 from tests.api.conftest import make_key
@@ -64,6 +65,7 @@ def observer(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
             part = Part(*program, environment=variables, log=home / f"{program[1]}.log")
             running.callback(part.kill)
             part.start()
+        assert becomes_true(partial(is_told, f"http://{HOST}:{ports['api']}", key), PATIENCE)
         targets = {f"comms-{name}": port for name, port in ports.items()}
         made = running.enter_context(prometheus(home, key, targets))
         assert becomes_true(partial(has_looked, made), PATIENCE, every=0.2), made.ask("up")
@@ -88,6 +90,14 @@ def work_for_a_day(variables: dict[str, str]) -> str:
         for job in ("daily-batch", "follow-ups", "check-invariants"):
             run(job)
         return make_key(bootstrap.sessions(), Scope.OPS)
+
+
+def is_told(url: str, key: str) -> bool:
+    """Whether a client is answered, though it may not see this."""
+    with suppress(httpx.TransportError):
+        answer = httpx.get(f"{url}/api/emails", headers={"Authorization": f"Bearer {key}"})
+        return answer.status_code == httpx.codes.FORBIDDEN
+    return False
 
 
 def has_looked(prometheus: Prometheus) -> bool:
