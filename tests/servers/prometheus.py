@@ -25,18 +25,18 @@ class Prometheus:
     """One that runs."""
 
     def __init__(self, port: int) -> None:
-        self.url = f"http://{HOST}:{port}"
+        self._http = httpx.Client(base_url=f"http://{HOST}:{port}/api/v1", timeout=30)
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """What a query finds now, one entry for each series; a query that cannot be evaluated fails."""
-        answer = httpx.post(f"{self.url}/api/v1/query", data={"query": query}).json()
+        answer = self._http.post("/query", data={"query": query}).json()
         assert answer["status"] == "success", f"{query}: {answer}"
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found
 
     def rules(self) -> dict[str, dict[str, Any]]:
         """Every alert by name, with its `health` and its `state`."""
-        [group] = httpx.get(f"{self.url}/api/v1/rules").json()["data"]["groups"]
+        [group] = self._http.get("/rules").json()["data"]["groups"]
         return {rule["name"]: rule for rule in group["rules"]}
 
 
