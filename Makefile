@@ -36,9 +36,9 @@ test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 
 test-image: .venv/ready ## the steps of the Dockerfile, run         needs Linux, root and the package index
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/deployments/rehearse_image.py $(ARGS)
 
-test-stories: .venv/ready ## compose's commands as processes; a sweep for canaries; spans
+test-stories: .venv/ready ## compose's commands as processes; canaries; spans; deploying
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_compose_story.py tests/flows/test_canaries.py \
-	    tests/otlp $(ARGS)
+	    tests/flows/test_deploying.py tests/otlp $(ARGS)
 
 test-rolling: .venv/ready ## restart every part under load, 20 times
 	@COMMS_TEST_ROUNDS=20 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --whole tests/deployments/test_rolling_restart.py $(ARGS)

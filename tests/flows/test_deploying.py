@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+pytestmark = pytest.mark.whole
 T = TypeVar("T")
 
 

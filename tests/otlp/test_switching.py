@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -27,7 +28,8 @@ NOT_THERE = "import sys; sys.modules['opentelemetry.sdk'] = None"
 @pytest.fixture
 def given(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
     """An installation without mail."""
-    return environment(f"sqlite:///{sqlite_template}", tmp_path, free_port())
+    copied = shutil.copy(sqlite_template, tmp_path / "comms.db")
+    return environment(f"sqlite:///{copied}", tmp_path, free_port())
 
 
 @pytest.mark.parametrize(
