@@ -21,8 +21,8 @@ from comms.causes import present_cause
 
 Form = Literal["json", "text"]
 
-_SILENT = ("kafka", "opentelemetry.exporter")
-"""They write addresses and repeat themselves; we tell codes."""
+_SILENT = ("kafka", "opentelemetry.exporter", "opentelemetry.util")
+"""They write addresses and keys, and repeat themselves; we tell codes."""
 
 
 def logger(name: str) -> FilteringBoundLogger:

@@ -85,8 +85,10 @@ class OtlpCollector:
             _end(made, span, {"correlation_id": id_, "causation_id": work_id()} | span.attributes)
 
     def end(self) -> None:
-        self._over.set()
-        self._closed.wait(LAST_SECONDS)
+        if not self._over.is_set():
+            self._over.set()
+            if not self._closed.wait(LAST_SECONDS):
+                log.warning("spans_lost", seconds=LAST_SECONDS)
 
     def _close(self) -> None:
         self._over.wait()
@@ -123,7 +125,7 @@ def _end(made: trace.Span, span: Span, attributes: Mapping[str, Any]) -> None:
 def _flat(given: Mapping[str, Any], above: str = "comms.") -> Iterator[tuple[str, Any]]:
     """Counts by name become an attribute each; what is None or empty says nothing."""
     for key, value in given.items():
-        name = key if "." in key else above + key
+        name = str(key) if "." in str(key) else f"{above}{key}"
         if isinstance(value, Mapping):
             yield from _flat(value, f"{name}.")
         elif isinstance(value, (list, tuple)):

@@ -35,20 +35,19 @@ def prune_refusals(sessions: Sessions, before: datetime, now: datetime, actor: s
     with reading(sessions) as session:
         old = _old(session, before)
     pruned, last = 0, -1
-    while ids := _prune_some(sessions, old, last):
+    while ids := _prune_some(sessions, old, last, now, actor):
         pruned, last = pruned + len(ids), ids[-1]
-    with writing(sessions) as session:
-        audit(session, actor, "database.prune", "database", None, now, before=before.isoformat(), refusals=pruned)
     return pruned
 
 
-def _prune_some(sessions: Sessions, old: Old, after: int) -> Sequence[int]:
-    """Delete some rows behind the id `after`; return their ids."""
+def _prune_some(sessions: Sessions, old: Old, after: int, now: datetime, actor: str) -> Sequence[int]:
+    """Delete some rows behind the id `after`, with an entry in the audit log; return their ids."""
     with writing(sessions) as session:
         some = select(_TABLE.c.id).where(_TABLE.c.id > after, *old).order_by(_TABLE.c.id).limit(ROWS)
         ids = session.scalars(some).all()
         if ids:
             session.execute(delete(_TABLE).where(_TABLE.c.id.between(ids[0], ids[-1]), *old))
+            audit(session, actor, "database.prune", "database", None, now, refusals=len(ids))
     return ids
 
 

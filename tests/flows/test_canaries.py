@@ -36,15 +36,20 @@ from tests.servers.topics import publish, read_all
 from tests.servers.uvicorn import uvicorn_server
 from tests.services.messages import event_bytes
 
-MARK, DIAGNOSIS = "zqx", "F64.8"
+MARK, DIAGNOSIS = "zqxyq", "F64.8"
 """Every canary has the mark, but for the diagnosis, which must be one."""
-PERSON = {"anrede": "Frau", "titel": "Dr.", "vorname": "Zqxandra", "nachname": "Zqxmann", "status": "aktiv",
-          "strasse": "Zqxweg 1", "telefonische_erreichbarkeit": {"montag": ["09:00-12:00"]}}  # fmt: skip
-PATIENT = {"geburtsdatum": "1988-04-17", "diagnose": DIAGNOSIS, "krankenkasse": "Zqxkasse", "startdatum": "2026-03-02"}
-GOOD, UNKNOWN, SPAM = "zqxgood@therapie.example", "zqxunknown@therapie.example", "zqxspam@therapie.example"
+PERSON = {"anrede": "Frau", "titel": "Dr.", "vorname": "Zqxyqandra", "nachname": "Zqxyqmann", "status": "aktiv",
+          "strasse": "Zqxyqweg 1", "telefonische_erreichbarkeit": {"montag": ["09:00-12:00"]}}  # fmt: skip
+PATIENT = {
+    "geburtsdatum": "1988-04-17",
+    "diagnose": DIAGNOSIS,
+    "krankenkasse": "Zqxyqkasse",
+    "startdatum": "2026-03-02",
+}
+GOOD, UNKNOWN, SPAM = "zqxyqgood@therapie.example", "zqxyqunknown@therapie.example", "zqxyqspam@therapie.example"
 REFUSALS = {
-    UNKNOWN: f"550 5.1.1 <{UNKNOWN}> Zqxmann is unknown here",
-    SPAM: f"550 5.7.1 <{SPAM}> zqxword looks like spam",
+    UNKNOWN: f"550 5.1.1 <{UNKNOWN}> Zqxyqmann is unknown here",
+    SPAM: f"550 5.7.1 <{SPAM}> zqxyqword looks like spam",
 }
 
 
@@ -58,9 +63,9 @@ def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    with SmtpServer({"rcpt": _refuse}, tls=context, users={"app": "zqx-smtp-password"}) as server:
+    with SmtpServer({"rcpt": _refuse}, tls=context, users={"app": "zqxyq-smtp-password"}) as server:
         given = {"SMTP_HOST": "localhost", "SMTP_PORT": str(server.port), "SMTP_SECURITY": "starttls",
-                 "SMTP_USERNAME": "app", "SMTP_PASSWORD": "zqx-smtp-password",
+                 "SMTP_USERNAME": "app", "SMTP_PASSWORD": "zqxyq-smtp-password",
                  "COMMS_SMTP_CA_FILE": str(tmp_path / "ca.pem")}  # fmt: skip
         for name, value in given.items():
             monkeypatch.setenv(name, value)
@@ -71,9 +76,9 @@ def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpServer
 def rows(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
     """A database behind a password, and the settings of everything that runs."""
     with database(postgres) as url:
-        url = url.replace("postgres@", "postgres:zqx-database-password@")
+        url = url.replace("postgres@", "postgres:zqxyq-database-password@")
         given = {"DATABASE_URL": url, "COMMS_HOME": str(tmp_path), "COMMS_LOG_FORMAT": "json",
-                 "COMMS_BATCH_ON_MATCH": "true", "COMMS_PLATFORM_TOKEN": "zqx-platform-token",
+                 "COMMS_BATCH_ON_MATCH": "true", "COMMS_PLATFORM_TOKEN": "zqxyq-platform-token",
                  "PLATFORM_THERAPIST_URL": f"http://127.0.0.1:{free_port()}",
                  "COMMS_KAFKA_SESSION_TIMEOUT_MS": "6000", "COMMS_KAFKA_HEARTBEAT_MS": "500"}  # fmt: skip
         for name, value in given.items():
@@ -148,7 +153,7 @@ class Sweep:
 
 def test_a_sweep_finds_what_is_there() -> None:
     sweep = Sweep("secret")
-    sweep.add("one", "Dr. ZQXmann")
+    sweep.add("one", "Dr. ZQXYQmann")
     sweep.add("two", b"... SECRET ...")
     sweep.add("three", "F64")
     assert sweep.hits() == {("one", MARK), ("two", "secret")}
@@ -172,12 +177,12 @@ def speak(servers: str) -> None:
         "matching-events": [
             *(
                 event_bytes("match.created", at=now, match_id=id_, therapist_id=id_, patient_id=901,
-                            match_data={"notes": "zqxnote"})
+                            match_data={"notes": "zqxyqnote"})
                 for id_ in therapists
             ),
-            event_bytes("match.status_changed", at=now, match_id=999, new_status="abgelehnt", reason="zqxreason"),
-            event_bytes("match.created", at=now, match_id="zqxid", therapist_id=801, patient_id=901),
-            b'{"eventType": "match.created", "zqxbroken',
+            event_bytes("match.status_changed", at=now, match_id=999, new_status="abgelehnt", reason="zqxyqreason"),
+            event_bytes("match.created", at=now, match_id="zqxyqid", therapist_id=801, patient_id=901),
+            b'{"eventType": "match.created", "zqxyqbroken',
         ],
     }  # fmt: skip
     for topic, messages in told.items():
@@ -186,27 +191,33 @@ def speak(servers: str) -> None:
 
 def ask_wrongly(client: httpx.Client) -> Iterator[httpx.Response]:
     """Requests that are refused, each with canaries wherever a request has room for some."""
-    email = {"therapist_id": 801, "subject": "zqxsubject", "body_html": "<p>zqxbody</p>", "recipient_name": "Zqxmann"}
-    yield client.post("/api/emails", json=email | {"recipient_email": "zqx mail"})
-    yield client.post("/api/emails", json=email | {"recipient_email": GOOD, "colour": "zqxvalue"})
-    yield client.post("/api/emails", json=email | {"recipient_email": GOOD, "sender_email": "zqx@elsewhere.example"})
-    yield client.post("/api/emails", content=b'{"zqxbroken', headers={"Content-Type": "application/json"})
-    yield client.put("/api/therapists/801", json={"last_name": "Zqxmann", "phone": "zqxphone"})
-    yield client.put("/api/patients/901", json={"diagnosis": "zqxdiagnosis", "registered_on": "zqxdate"})
-    yield client.get("/api/emails", params={"status": "zqxstatus"})
-    yield client.get("/api/suppressions", params={"mailbox": "zqx"})
-    yield client.get("/zqxpath", headers={"X-Request-ID": "zqx-request"})
-    yield client.get("/api/emails", headers={"Authorization": "Bearer comms_zqxkey"})
+    email = {
+        "therapist_id": 801,
+        "subject": "zqxyqsubject",
+        "body_html": "<p>zqxyqbody</p>",
+        "recipient_name": "Zqxyqmann",
+    }
+    yield client.post("/api/emails", json=email | {"recipient_email": "zqxyq mail"})
+    yield client.post("/api/emails", json=email | {"recipient_email": GOOD, "colour": "zqxyqvalue"})
+    yield client.post("/api/emails", json=email | {"recipient_email": GOOD, "sender_email": "zqxyq@elsewhere.example"})
+    yield client.post("/api/emails", content=b'{"zqxyqbroken', headers={"Content-Type": "application/json"})
+    yield client.put("/api/therapists/801", json={"last_name": "Zqxyqmann", "phone": "zqxyqphone"})
+    yield client.put("/api/patients/901", json={"diagnosis": "zqxyqdiagnosis", "registered_on": "zqxyqdate"})
+    yield client.get("/api/emails", params={"status": "zqxyqstatus"})
+    yield client.get("/api/suppressions", params={"mailbox": "zqxyq"})
+    yield client.get("/zqxyqpath", headers={"X-Request-ID": "zqxyq-request"})
+    yield client.get("/api/emails", headers={"Authorization": "Bearer comms_zqxyqkey"})
 
 
 def write_a_letter(client: httpx.Client) -> None:
     """What is accepted, with canaries in every text: it is kept, and told to nobody else."""
-    email = {"therapist_id": 804, "subject": "zqxsubject", "body_html": "<p>zqxbody</p>", "recipient_name": "Zqxmann",
-             "recipient_email": "zqxother@therapie.example", "placement_request_ids": [804]}  # fmt: skip
+    email = {"therapist_id": 804, "subject": "zqxyqsubject", "body_html": "<p>zqxyqbody</p>",
+             "recipient_name": "Zqxyqmann", "recipient_email": "zqxyqother@therapie.example",
+             "placement_request_ids": [804]}  # fmt: skip
     made = client.post("/api/emails", json=email)
     assert made.status_code == 201, made.text
     answer = client.put(
-        f"/api/emails/{made.json()['id']}", json={"follow_up_required": True, "follow_up_notes": "zqxnote"}
+        f"/api/emails/{made.json()['id']}", json={"follow_up_required": True, "follow_up_notes": "zqxyqnote"}
     )
     assert answer.status_code == 200, answer.text
     assert client.get("/api/therapists/804/timeline").status_code == 200
@@ -215,8 +226,11 @@ def write_a_letter(client: httpx.Client) -> None:
 def import_file(tmp_path: Path) -> Path:
     """Somebody good, and somebody whose facts cannot be used."""
     path = tmp_path / "therapists.json"
-    people = [{"id": 805, **PERSON, "email": "zqxfile@therapie.example"}, {"id": 806, **PERSON, "telefon": "zqxphone"}]
-    path.write_text(json.dumps({"therapists": [*people, {"id": "zqxid", **PERSON}]}))
+    people = [
+        {"id": 805, **PERSON, "email": "zqxyqfile@therapie.example"},
+        {"id": 806, **PERSON, "telefon": "zqxyqphone"},
+    ]
+    path.write_text(json.dumps({"therapists": [*people, {"id": "zqxyqid", **PERSON}]}))
     return path
 
 

@@ -21,8 +21,8 @@ from tests.servers.uvicorn import Server, uvicorn_server
 
 REQUEST = "0d0f9a3c-8f3e-4a55-9a53-0a8a3f1c5b01"
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-EMAIL = {"therapist_id": 801, "subject": "zqxsubject", "body_html": "<p>zqxbody</p>", "recipient_name": "Zqxmann",
-         "recipient_email": "zqx@therapie.example"}  # fmt: skip
+EMAIL = {"therapist_id": 801, "subject": "zqxyqsubject", "body_html": "<p>zqxyqbody</p>", "recipient_name": "Zqxyqmann",
+         "recipient_email": "zqxyq@therapie.example"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +55,12 @@ def api(
 def ask(client: httpx.Client) -> None:
     """The last one is answered by no route."""
     client.get("/api/emails/17", headers={"X-Request-ID": REQUEST})
-    client.post("/api/emails", json=EMAIL | {"recipient_email": "zqx mail"})
-    client.get("/api/suppressions", params={"mailbox": "zqx"})
-    given = {"traceparent": f"00-{TRACE}-{CALLER}-01", "tracestate": "zqx=zqx", "baggage": "zqx=zqx"}
+    client.post("/api/emails", json=EMAIL | {"recipient_email": "zqxyq mail"})
+    client.get("/api/suppressions", params={"mailbox": "zqxyq"})
+    given = {"traceparent": f"00-{TRACE}-{CALLER}-01", "tracestate": "zqxyq=zqxyq", "baggage": "zqxyq=zqxyq"}
     client.get("/api/staff-list", headers=given)
     client.request("PROPFIND", "/api/plan")
-    client.get("/zqxpath", headers={"traceparent": "zqx", "X-Request-ID": "zqx-request"})
+    client.get("/zqxyqpath", headers={"traceparent": "zqxyq", "X-Request-ID": "zqxyq-request"})
 
 
 def test_a_request_is_a_span_of_a_server_named_by_its_route_in_the_trace_of_its_id(told: Receiver) -> None:

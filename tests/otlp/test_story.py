@@ -22,24 +22,24 @@ from tests.servers.smtp import SmtpServer
 from tests.services.messages import PATIENT, THERAPIST, event
 
 pytestmark = pytest.mark.whole
-CANARIES = (b"zqx", b"f64.8", b"1988")
-NAMED = THERAPIST | {"vorname": "Zqxandra", "nachname": "Zqxmann", "email": "zqx@therapie.example"}
-UNKNOWN = NAMED | {"email": "zqxunknown@therapie.example"}
-PATIENTS = PATIENT | {"diagnose": "F64.8", "krankenkasse": "Zqxkasse"}
+CANARIES = (b"zqxyq", b"f64.8", b"1988")
+NAMED = THERAPIST | {"vorname": "Zqxyqandra", "nachname": "Zqxyqmann", "email": "zqxyq@therapie.example"}
+UNKNOWN = NAMED | {"email": "zqxyqunknown@therapie.example"}
+PATIENTS = PATIENT | {"diagnose": "F64.8", "krankenkasse": "Zqxyqkasse"}
 EVENTS = [
     event("therapist.created", therapist_id=101, therapist_data=NAMED),
     event("therapist.created", therapist_id=102, therapist_data=UNKNOWN),
     *(event("patient.created", patient_id=id_, patient_data=PATIENTS) for id_ in (201, 202)),
     *(
         event("match.created", minutes=1, event_id=f"match-{id_}", match_id=id_, patient_id=patient,
-              therapist_id=therapist, match_data={"notes": "zqxnote"})
+              therapist_id=therapist, match_data={"notes": "zqxyqnote"})
         for id_, patient, therapist in ((301, 201, 101), (302, 202, 101), (303, 201, 102))
     ),
 ]  # fmt: skip
 
 
 def refuse(session: Session) -> str | None:
-    return "550 5.1.1 <zqxunknown> nobody called Zqxmann" if "unknown" in session.line else None
+    return "550 5.1.1 <zqxyqunknown> nobody called Zqxyqmann" if "unknown" in session.line else None
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,13 @@ def test_a_variable_that_cannot_be_used_stops_nothing(given: dict[str, str]) -> 
 
 
 @pytest.mark.whole
+def test_the_key_of_a_receiver_that_is_written_wrongly_is_not_told(given: dict[str, str]) -> None:
+    wrong = {ENDPOINT: f"http://127.0.0.1:{free_port()}", "OTEL_EXPORTER_OTLP_HEADERS": "Authorization: Bearer geheim"}
+    ended = comms(given | wrong | {"COMMS_LOG_FORMAT": "json"}, "run", "send-queue")
+    assert (ended.returncode, "geheim" in ended.stderr) == (0, False)
+
+
+@pytest.mark.whole
 def test_a_receiver_that_is_away_stops_nothing_and_is_told_without_its_address(given: dict[str, str]) -> None:
     away = {ENDPOINT: f"http://127.0.0.1:{free_port()}", "OTEL_EXPORTER_OTLP_TIMEOUT": "0.1"}
     ended = comms(given | away | {"COMMS_LOG_FORMAT": "json"}, "run", "send-queue")
@@ -90,8 +97,8 @@ def test_a_process_ends_although_its_receiver_stays_silent(given: dict[str, str]
     with receiver() as running:
         running.silent.set()
         began = time.monotonic()
-        ended = comms(given | running.variables, "run", "send-queue")
-        assert (ended.returncode, bool(running.bodies)) == (0, True)
+        ended = comms(given | running.variables | {"COMMS_LOG_FORMAT": "json"}, "run", "send-queue")
+        assert (ended.returncode, bool(running.bodies), ended.stderr.count("spans_lost")) == (0, True, 1)
         assert time.monotonic() - began < 25
 
 

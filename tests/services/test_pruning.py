@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -81,6 +82,27 @@ def test_the_count_before_is_what_goes(sessions: Sessions) -> None:
         assert count_old_refusals(session, BEFORE) == 2
     assert prune(sessions) == 2
     assert prune(sessions) == 0
+
+
+def test_what_was_thrown_away_before_it_was_stopped_is_in_the_audit_log(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "ROWS", 1)
+    for at in (LONG_AGO, LONG_AGO, NOW):
+        decide(sessions, at)
+    first = [pruning.audit]
+
+    def stopped_at_the_second(*given: Any, **details: Any) -> None:
+        if not first:
+            raise KeyboardInterrupt
+        first.pop()(*given, **details)
+
+    monkeypatch.setattr(pruning, "audit", stopped_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        prune(sessions)
+    with reading(sessions) as session:
+        assert audited(session) == [("cli:test", "database.prune", None)]
+    assert len(left(sessions)) == 2
 
 
 def test_it_is_told_in_the_audit_log(sessions: Sessions) -> None:

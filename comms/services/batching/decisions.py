@@ -19,8 +19,8 @@ _NEW = insert(table_of(PlanDecision))
 
 def store_decisions(session: Session, run_key: str, decisions: Sequence[Decision], at: datetime) -> None:
     """Write down a plan; planning again under the same key replaces it."""
-    session.execute(delete(PlanDecision).where(PlanDecision.run_key == run_key))
     rows = [{"run_key": run_key, "decided_at": at} | row for decision in decisions for row in _rows(decision)]
+    session.execute(delete(PlanDecision).where(PlanDecision.run_key == run_key))
     for start in range(0, len(rows), ROWS_PER_INSERT):
         session.connection().execute(_NEW, rows[start : start + ROWS_PER_INSERT])
 

@@ -55,7 +55,7 @@ _MESSAGES = select(
 
 
 def _among(session: Session, ids: Sequence[int]) -> ColumnElement[bool]:
-    """As one parameter where the database knows lists: thousands are written out and read one by one."""
+    """As one list where the database knows lists: SQLAlchemy makes thousands of parameters one by one."""
     if session.get_bind().dialect.name == "postgresql":
         return _EVENTS.id == any_(literal(ids, ARRAY(BigInteger)))
     return _EVENTS.id.in_(ids)
