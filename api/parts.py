@@ -16,9 +16,9 @@ from comms.config import Settings
 from comms.services.correspondence import Correspondence
 from comms.services.letters.render import Letters
 from comms.services.readiness import Readiness, look
-from comms.store.database import require_current
 from comms.store.engines import make_engine
 from comms.store.session import Sessions, make_sessions
+from comms.store.version import require_current
 
 READERS = 2
 """Threads that read from SQLite: it never makes them wait, so more of them only take the processor from each other."""

@@ -11,9 +11,9 @@ from comms import logs, otlp
 from comms.config import Settings, get_config
 from comms.ports import EmailSender, PlatformDirectory
 from comms.services.correspondence import Correspondence
-from comms.store.database import require_current
 from comms.store.engines import make_engine
 from comms.store.session import Sessions, make_sessions
+from comms.store.version import require_current
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 
 from comms.cli import (
+    about,
     backup,
     bus,
     calls,
@@ -37,6 +38,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.callback()(about.about)
 app.add_typer(db.app, name="db")
 app.add_typer(docs.app, name="docs")
 app.add_typer(templates.app, name="templates")

@@ -27,7 +27,7 @@ def upgrade() -> None:
 def check() -> None:
     """Compare the database with the models; exit 1 and one line for each difference."""
     from comms.bootstrap import engine
-    from comms.store.database import differences
+    from comms.store.differences import differences
 
     found = differences(engine())
     for line in found:

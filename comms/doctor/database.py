@@ -14,9 +14,9 @@ from comms.config import Settings
 from comms.config.faults import is_loopback
 from comms.doctor.findings import Finding, fault, ok, warning
 from comms.errors import DatabaseNotReady
-from comms.store.database import require_current
 from comms.store.engines import make_engine
 from comms.store.models import Base
+from comms.store.version import require_current
 
 SUBJECT = "database"
 DRIFT = 2.0

@@ -28,9 +28,9 @@ from comms.services.job_runs import (
     last_runs,
 )
 from comms.services.pause import SendingState, sending_state
-from comms.store.database import require_current
 from comms.store.engines import clock
 from comms.store.session import Sessions, reading
+from comms.store.version import require_current
 
 OVERDUE = {
     DAILY_BATCH: timedelta(hours=26),

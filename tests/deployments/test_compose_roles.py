@@ -13,7 +13,8 @@ import psycopg2
 import pytest
 from psycopg2.errors import InsufficientPrivilege
 
-from comms.store.database import differences, upgrade
+from comms.store.database import upgrade
+from comms.store.differences import differences
 from comms.store.engines import make_engine
 from comms.store.session import make_sessions, writing
 from tests.deployments.compose import TOP, read

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, inspect, text
 
-from comms.store.database import differences, upgrade
+from comms.store.database import upgrade
+from comms.store.differences import differences
 from comms.store.engines import make_engine
 from tests.faults.figures import SEED, Note
 from tests.faults.migrating import count_statements, start_upgrade

@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from comms.errors import DatabaseNotReady
-from comms.store.database import differences, require_current, upgrade
+from comms.store.database import known_revisions, upgrade
+from comms.store.differences import differences
 from comms.store.engines import make_engine
 from comms.store.models import Base
+from comms.store.version import REVISION, require_current
 
 
 def test_migrations_and_models_describe_the_same_database(engine: Engine) -> None:
@@ -59,6 +61,10 @@ def test_check_sees_a_lost_check_constraint_on_sqlite(tmp_path: Path) -> None:
     engine.dispose()
 
     assert "ck_emails_sent_has_time" in "\n".join(differences(make_engine(engine.url)))
+
+
+def test_the_version_that_the_program_asks_for_is_that_of_the_last_migration() -> None:
+    assert max(known_revisions()) == REVISION
 
 
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
-from comms.store.database import differences
+from comms.store.differences import differences
 from comms.store.engines import make_engine
 from comms.store.models import Base
 from comms.store.session import make_sessions, writing
