@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import OperationalError
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Asgi
 
 from api.arguments import Arguments
 from api.bodies import Read
@@ -29,7 +31,7 @@ T = TypeVar("T")
 ONCE = (b"authorization", b"content-type", b"idempotency-key", b"if-match")
 """Headers of which one of two would be overlooked."""
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Handler = Callable[[Read], Coroutine[Any, Any, Response]]
 
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _WORDS = {
@@ -79,13 +81,16 @@ def _described(code: int) -> dict[str, Any]:
 class Guarded(APIRoute):
     """A route that nobody reaches without the scope that its OpenAPI declares."""
 
-    def get_route_handler(self) -> Handler:
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.app = _answering(self._guard())
+
+    def _guard(self) -> Handler:
         arguments = Arguments(self.dependant)
         scope = Scope(self.openapi_extra["security"][0][SECURITY][0]) if self.openapi_extra else Scope.ADMIN
         reads_body = self.body_field is not None
 
-        async def guarded(given: Request) -> Response:
-            request = Read(given.scope, given.receive)
+        async def guarded(request: Read) -> Response:
             request.state.caller = await _admit(request, scope)
             if strange := _strange_words(request, arguments.query):
                 return invalid(strange)
@@ -93,6 +98,16 @@ class Guarded(APIRoute):
             return await _in_a_thread(request, partial(_work, self.endpoint, arguments.of(request)))
 
         return guarded
+
+
+def _answering(handler: Handler) -> ASGIApp:
+    """FastAPI's own does more for each request, all of it for dependencies that want to be told of its end."""
+
+    async def app(scope: Asgi, receive: Receive, send: Send) -> None:
+        response = await handler(Read(scope, receive))
+        await response(scope, receive, send)
+
+    return app
 
 
 async def _admit(request: Request, scope: Scope) -> Caller:

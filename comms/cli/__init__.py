@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import typer
 
+from comms import garbage
 from comms.cli import (
     about,
     backup,
@@ -68,6 +69,7 @@ app.command()(staff.resume)
 
 def main() -> None:
     """Run a command; what is raised by name, or by the database, becomes one line on stderr and exit code 1."""
+    garbage.collect_seldom()
     try:
         app()
     except CommsError as error:
