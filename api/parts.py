@@ -29,7 +29,7 @@ class Parts:
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         self.settings = settings
-        self.engine = engine or make_engine(settings.database_url)
+        self.engine = engine or make_engine(settings.database_url, ask_first=False)
         self.metrics = RequestMetrics()
         self.threads = ThreadPoolExecutor(settings.api_threads, "route")
         self.readers = ThreadPoolExecutor(READERS, "reader") if self.engine.dialect.name == "sqlite" else self.threads

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
-from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Asgi
 
@@ -20,9 +19,7 @@ from api.parts import parts_of
 from api.problems import MEDIA_TYPE, FieldProblem, Forbidden, example_of, invalid, shown
 from api.security import Caller, address_of, bearer
 from comms.rules.scopes import Scope
-
-TRIES = 3
-"""So often a request is worked on whose transaction PostgreSQL ended to break a deadlock."""
+from comms.store.retrying import persistently
 
 SECURITY = "key"
 
@@ -95,7 +92,7 @@ class Guarded(APIRoute):
             if strange := _strange_words(request, arguments.query):
                 return invalid(strange)
             await request.read(reads_body)
-            return await _in_a_thread(request, partial(_work, self.endpoint, arguments.of(request)))
+            return await _in_a_thread(request, partial(self.endpoint, **arguments.of(request)))
 
         return guarded
 
@@ -145,18 +142,7 @@ async def _in_a_thread(request: Request, work: Callable[[], T]) -> T:
     """Wait for what waits for the database; so many at once as there are threads, the others in their turn."""
     parts = parts_of(request)
     threads = parts.readers if request.method == "GET" else parts.threads
-    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
-
-
-def _work(function: Callable[..., Response], given: Mapping[str, Any]) -> Response:
-    """Let the route work; once more where its transaction was the victim of a deadlock and is undone."""
-    for left in reversed(range(TRIES)):
-        try:
-            return function(**given)
-        except OperationalError as error:
-            if not left or getattr(error.orig, "pgcode", None) not in ("40P01", "40001"):
-                raise
-    raise AssertionError("unreachable")
+    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, persistently, work)
 
 
 class Subject(APIRouter):

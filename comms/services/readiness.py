@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +30,7 @@ from comms.services.job_runs import (
 )
 from comms.services.pause import SendingState, sending_state
 from comms.store.engines import clock
+from comms.store.retrying import persistently
 from comms.store.session import Sessions, reading
 from comms.store.version import require_current
 
@@ -107,14 +109,18 @@ AWAY = Readiness(
 def look(engine: Engine, sessions: Sessions, *, kafka: bool) -> Readiness:
     """Look at everything; a database that is away is an answer too. May take as long as the driver waits."""
     try:
-        require_current(engine)
-        with reading(sessions) as session:
-            return _judge(session, clock(session), kafka)
+        return persistently(partial(_look, engine, sessions, kafka))
     except DatabaseNotReady as error:
         checks = Checks(Check(State.OK), Check(State.UNAVAILABLE, code=error.code))
         return Readiness(Status.UNAVAILABLE, checks)
     except SQLAlchemyError:
         return AWAY
+
+
+def _look(engine: Engine, sessions: Sessions, kafka: bool) -> Readiness:
+    require_current(engine)
+    with reading(sessions) as session:
+        return _judge(session, clock(session), kafka)
 
 
 def _judge(session: Session, now: datetime, kafka: bool) -> Readiness:

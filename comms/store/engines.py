@@ -33,10 +33,14 @@ def normalise_url(url: str) -> URL:
     return parsed
 
 
-def make_engine(url: str | URL) -> Engine:
-    """Make the process's engine. A SQLite file is not created here; its absence is an error at the first use."""
+def make_engine(url: str | URL, *, ask_first: bool = True) -> Engine:
+    """Make the process's engine. A SQLite file is not created here; its absence is an error at the first use.
+
+    Before a connection of the pool is used PostgreSQL is asked whether it is still there, which costs a round trip;
+    `ask_first=False` is for whoever works `persistently`.
+    """
     parsed = normalise_url(url) if isinstance(url, str) else url
-    return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
+    return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed, ask_first)
 
 
 def _sqlite(url: URL) -> Engine:
@@ -86,13 +90,13 @@ _NOTICED = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count"
 """A server that vanishes without a word is noticed after some 60 s, and not when the kernel gives up after hours."""
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, ask_first: bool) -> Engine:
     limits = "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
     durable = "-c synchronous_commit=on"  # a server may be told otherwise: then a crash loses marks that were committed
     return create_engine(
         url,
         hide_parameters=True,  # errors would quote the row: addresses, letters, diagnoses
-        pool_pre_ping=True,
+        pool_pre_ping=ask_first,
         pool_size=10,
         max_overflow=20,
         connect_args={"connect_timeout": 10, "options": f"{limits} {durable} -c timezone=UTC"} | _NOTICED,
