@@ -31,7 +31,7 @@ from comms.services.repeats import Repeatable, StoredAnswer, claim_repeatable, s
 from comms.store.engines import clock
 from comms.store.models import Base
 from comms.store.paging import Page, Slice
-from comms.store.session import glancing, writing
+from comms.store.session import reading, writing
 
 JSON = "application/json"
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
@@ -140,7 +140,7 @@ class Asked:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A unit of work that only reads."""
-        with glancing(self.parts.sessions) as session:
+        with reading(self.parts.glances) as session:
             yield session
 
     def show(self, resource: Resource, id_: int) -> Response:

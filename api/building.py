@@ -71,5 +71,5 @@ def _operation_id(route: APIRoute) -> str:
 async def _alive(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
     yield
-    parts.engine.dispose()
+    parts.close()
     tracing.end()  # here: uvicorn ends by the signal that it was sent, and nothing runs after that

@@ -16,7 +16,7 @@ from comms.config import Settings
 from comms.services.correspondence import Correspondence
 from comms.services.letters.render import Letters
 from comms.services.readiness import Readiness, look
-from comms.store.engines import make_engine
+from comms.store.engines import make_engine, make_glancing
 from comms.store.session import Sessions, make_sessions
 from comms.store.version import require_current
 
@@ -30,6 +30,7 @@ class Parts:
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         self.settings = settings
         self.engine = engine or make_engine(settings.database_url, ask_first=False)
+        self._glancing = make_glancing(self.engine)
         self.metrics = RequestMetrics()
         self.threads = ThreadPoolExecutor(settings.api_threads, "route")
         self.readers = ThreadPoolExecutor(READERS, "reader") if self.engine.dialect.name == "sqlite" else self.threads
@@ -39,13 +40,31 @@ class Parts:
     def _sessions(self) -> Sessions:
         return make_sessions(self.engine)
 
+    @cached_property
+    def _glances(self) -> Sessions:
+        return make_sessions(self._glancing)
+
     @property
     def sessions(self) -> Sessions:
         """DatabaseNotReady until the schema is this version's."""
+        self._check()
+        return self._sessions
+
+    @property
+    def glances(self) -> Sessions:
+        """The same for what only reads."""
+        self._check()
+        return self._glances
+
+    def _check(self) -> None:
         if not self._checked:
             require_current(self.engine)
             self._checked = True
-        return self._sessions
+
+    def close(self) -> None:
+        """Let the database go."""
+        self.engine.dispose()
+        self._glancing.dispose()
 
     @cached_property
     def doorkeeper(self) -> Doorkeeper:

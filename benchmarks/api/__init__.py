@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import text
+
 from benchmarks.api.load import CLIENTS, Load
 from benchmarks.harness import Way, compare
 from comms.rules.scopes import Scope
@@ -92,6 +94,8 @@ def _fill(database_url: str) -> str:
         for hour in range(ROWS):
             make_sent_email(session, therapist, at=now - timedelta(hours=hour), body_html=LETTER, body_text=LETTER)
         made = create_key(session, "benchmark", [Scope.ADMIN], now, "benchmark")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"))
     engine.dispose()
     return made.key
 

@@ -54,15 +54,3 @@ def reading(sessions: Sessions) -> Iterator[Session]:
     """One transaction that only reads: closed without a commit. What was loaded may be used after it."""
     with sessions() as session:
         yield session
-
-
-@contextmanager
-def glancing(sessions: Sessions) -> Iterator[Session]:
-    """The same without a transaction on PostgreSQL, which saves two of four round trips: each statement is its own.
-
-    Two statements see two moments, as they do in a transaction there (READ COMMITTED). Nothing may be locked in it.
-    """
-    with sessions() as session:
-        if session.get_bind().dialect.name == "postgresql":
-            session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-        yield session
