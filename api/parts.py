@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
 from fastapi import Request
@@ -12,6 +11,7 @@ from api.attempts import Attempts
 from api.metrics import RequestMetrics
 from api.probing import Probe
 from api.security import Doorkeeper
+from api.threads import Threads
 from comms.config import Settings
 from comms.services.correspondence import Correspondence
 from comms.services.letters.render import Letters
@@ -32,8 +32,9 @@ class Parts:
         self.engine = engine or make_engine(settings.database_url, ask_first=False)
         self._glancing = make_glancing(self.engine)
         self.metrics = RequestMetrics()
-        self.threads = ThreadPoolExecutor(settings.api_threads, "route")
-        self.readers = ThreadPoolExecutor(READERS, "reader") if self.engine.dialect.name == "sqlite" else self.threads
+        self.threads = Threads(settings.api_threads, "route")
+        sqlite = self.engine.dialect.name == "sqlite"
+        self.readers = Threads(READERS, "reader", brief=True) if sqlite else self.threads
         self._checked = False
 
     @cached_property

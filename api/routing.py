@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -139,10 +137,10 @@ def _known_words(known: frozenset[str]) -> str:
 
 
 async def _in_a_thread(request: Request, work: Callable[[], T]) -> T:
-    """Wait for what waits for the database; so many at once as there are threads, the others in their turn."""
+    """Wait for what waits for the database."""
     parts = parts_of(request)
     threads = parts.readers if request.method == "GET" else parts.threads
-    return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, persistently, work)
+    return await threads.do(partial(persistently, work))
 
 
 class Subject(APIRouter):
