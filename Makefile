@@ -11,7 +11,7 @@ PINNED := --no-deps --require-hashes -r requirements.lock
 export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-faults test-kafka test-image test-stories test-rolling test-alerts test-dashboard check lock bench
+.PHONY: help demo up test test-slow test-faults test-kafka test-image test-stories test-rolling test-alerts test-dashboard check lock bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,12 +25,15 @@ up: .venv/ready ## server, worker, mail catcher, API; your data   ARGS="--json"
 test: .venv/ready ## the tests, on SQLite and PostgreSQL          ARGS="-k slots"
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
+test-slow: .venv/ready ## kills, floods, a made-up client, Prefect's story; CI runs it too
+	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --slow -m slow -n auto --dist loadgroup $(ARGS)
+
 test-faults: .venv/ready ## kills, cuts and lies; prints what held      ARGS="-k postgres"
 	@PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/faults --whole -n auto --dist loadgroup $(ARGS)
 
 test-kafka: .venv/ready ## the tests of events against Apache Kafka  needs Java 17 and Maven
 	@$(BIN)/python deployments/kafka/apache_kafka.py fetch
-	@COMMS_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest tests/kafka tests/flows/test_matching_story.py \
+	@COMMS_TEST_KAFKA=apache PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/pytest --slow tests/kafka tests/flows/test_matching_story.py \
 	    tests/services/test_relaying.py tests/gateways/test_kafka_source.py $(ARGS)
 
 test-image: .venv/ready ## the steps of the Dockerfile, run         needs Linux, root and the package index

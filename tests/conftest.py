@@ -122,7 +122,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--whole", action="store_true", help="also the slow cases, as `make test-faults` does")
+    parser.addoption("--slow", action="store_true", help="also what takes a while, as `make test-slow` does")
+    parser.addoption("--whole", action="store_true", help="also what takes long, as `make test-faults` does")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -138,8 +139,10 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the cases that are marked `whole` to the targets that ask for them."""
-    left = [] if config.getoption("whole") else [item for item in items if item.get_closest_marker("whole")]
+    """Leave the cases that are marked `slow` or `whole` to the targets that ask for them."""
+    whole = config.getoption("whole")
+    marks = [mark for mark, asked in (("slow", whole or config.getoption("slow")), ("whole", whole)) if not asked]
+    left = [item for item in items if any(map(item.get_closest_marker, marks))]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in left]

@@ -21,6 +21,7 @@ STEPS = read_steps(PAGE)
 PRINTED_URL = "http://127.0.0.1:8000"
 
 
+@pytest.mark.slow
 def test_the_session_prints_what_the_page_shows(empty_sqlite: Engine, tmp_path: Path) -> None:
     assert shutil.which("curl"), "curl is missing: the session of docs/api.md needs it"
     with SmtpServer() as relay, uvicorn_server(tmp_path, str(empty_sqlite.url)) as server:

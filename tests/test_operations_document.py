@@ -7,6 +7,8 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from tests.servers.quick import quick_commands
 from tests.servers.script import Behaviour, Drop, Session
 from tests.servers.smtp import SmtpServer
@@ -24,6 +26,7 @@ def fails_twice() -> Callable[[Session], Behaviour]:
     return lambda _: trouble.get(next(letters))
 
 
+@pytest.mark.slow
 def test_the_runbook_prints_what_it_says(tmp_path: Path) -> None:
     with SmtpServer({"content": fails_twice()}) as relay, quick_commands(tmp_path) as commands:
         environment = {

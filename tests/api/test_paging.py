@@ -116,6 +116,7 @@ def test_rows_that_are_added_between_two_pages_shift_nothing(
     assert len(set(seen)) == len(seen)
 
 
+@pytest.mark.slow
 def test_five_hundred_added_at_the_same_time_hide_no_older_one(app: FastAPI, sessions: Sessions) -> None:
     listed = next(operation for operation in LISTS if operation.id == "listEmails")
     add(sessions, listed, 100)

@@ -207,6 +207,7 @@ ALSO_WITH_OVERRIDES = {
 """Not promised where a person breaks the rule."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_is_done_to_calls_what_must_hold_holds(
     client: TestClient, sessions: Sessions, told: Clock, seed: int

@@ -95,6 +95,7 @@ def api(database_url: str, sessions: Sessions, headers: dict[str, str], dies: st
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies", ["before_commit", "after_commit"])
 def test_killed_between_effect_and_answer_the_repeat_still_has_one(
     world: World, sessions: Sessions, database_url: str, dies: str

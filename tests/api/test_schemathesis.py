@@ -107,6 +107,7 @@ def served(engine: Engine) -> Any:
     return create_app(settings, engine)
 
 
+@pytest.mark.slow
 def test_the_app_does_what_its_openapi_says(served: Any, engine: Engine) -> None:
     sessions = make_sessions(engine)
     headers = {"Authorization": f"Bearer {make_key(sessions, Scope.ADMIN)}"}

@@ -18,6 +18,8 @@ from tests.factories import make_email, make_therapist
 from tests.local_stack.parts import becomes_true
 from tests.servers.uvicorn import Server, uvicorn_server
 
+pytestmark = pytest.mark.slow
+
 GRACEFUL = ("--timeout-graceful-shutdown", "4", "--no-access-log")
 BODY = b'{"requests": "reopen", "reason": "asked by phone"}'
 

@@ -66,6 +66,7 @@ def _name(url: str) -> str:
     return url.rpartition("/")[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", When, ids=lambda when: when.value)
 @pytest.mark.parametrize("step", [*ALWAYS, *(pytest.param(step, marks=pytest.mark.whole) for step in WHOLE)])
 def test_killed_at_any_commit_the_same_command_again_leaves_nothing_lost_or_twice(

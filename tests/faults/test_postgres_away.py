@@ -78,6 +78,7 @@ def stall(proxy: PostgresProxy, seconds: float) -> None:
     proxy.go_on()
 
 
+@pytest.mark.slow
 def test_whatever_postgres_does_api_and_relay_live_on_and_what_was_told_is_true(
     server: Postgres, engine: Engine, tmp_path: Path, figure: Note, whole: bool
 ) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
+import pytest
 import trustme
 from sqlalchemy import select
 
@@ -19,6 +20,8 @@ from tests.servers.script import Behaviour, Kill, KillSoon, Session
 from tests.servers.sender import BRIEF, LEASE, start_sender
 from tests.servers.sending import queue_told_emails
 from tests.servers.witness import Witness
+
+pytestmark = pytest.mark.slow
 
 PHASES = ("greeting", "ehlo", "mail", "rcpt", "data", "content", "kept")
 """`data` is before the client may hand over, `content` after the final dot, `kept` after the 250 is on its way."""

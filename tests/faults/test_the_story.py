@@ -54,6 +54,7 @@ def emptying(engine: Engine) -> Callable[[], Sessions]:
     return fresh
 
 
+@pytest.mark.slow
 def test_fifty_stories_end_as_the_notebook_says(empty_sqlite: Engine, figure: Note) -> None:
     tell_stories(empty_sqlite, STORIES, derandomize=True)
     figure("stories of the whole service, sqlite", "invariants hold, all as in the model, after each step", STORIES)

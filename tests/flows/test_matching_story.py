@@ -26,7 +26,7 @@ from tests.servers.smtp import SmtpServer
 from tests.servers.topics import events, publish
 from tests.services.messages import PATIENT, THERAPIST, event, event_bytes
 
-pytestmark = pytest.mark.usefixtures("prefect_api")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 
 THERAPISTS, PATIENTS, MATCHES = range(1001, 1041), range(2001, 2101), range(3001, 3201)
 HANDLER = "handle-matching-events"

@@ -18,6 +18,8 @@ from tests.local_stack.parts import becomes_true
 from tests.servers.topics import publish
 from tests.services.messages import event_bytes
 
+pytestmark = pytest.mark.slow
+
 EVENTS = 300
 
 

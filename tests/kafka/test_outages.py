@@ -25,6 +25,8 @@ from tests.servers.smtp import SmtpServer
 from tests.servers.topics import publish
 from tests.services.messages import event_bytes
 
+pytestmark = pytest.mark.slow
+
 CUT = 30.0 if APACHE else 2.5
 """Seconds; on the embedded broker the relay is made as much less patient."""
 

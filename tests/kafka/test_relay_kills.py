@@ -6,6 +6,8 @@ import random
 import signal
 from datetime import timedelta
 
+import pytest
+
 from comms.cli.bus import STANDBY
 from comms.gateways.kafka.publisher import LONGEST
 from comms.services.relaying.relay import LEASE, RENEW
@@ -15,6 +17,8 @@ from tests.kafka.children import start_relay
 from tests.kafka.outbox import event_ids, unpublished, write
 from tests.local_stack.parts import becomes_true
 from tests.servers.kafka import APACHE, Broker
+
+pytestmark = pytest.mark.slow
 
 TAKEOVER = timedelta(seconds=2)
 """A lease for tests of a takeover with real processes."""

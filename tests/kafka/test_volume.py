@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import String, cast, func, select
 
 from comms.gateways.kafka import KafkaSource
@@ -31,6 +32,8 @@ from tests.kafka.bus import Bus
 from tests.local_stack.parts import becomes_true
 from tests.servers.topics import publish
 from tests.services.messages import PATIENT, THERAPIST, event_bytes
+
+pytestmark = pytest.mark.slow
 
 SUBJECTS = 424
 EACH = 3

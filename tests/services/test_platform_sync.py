@@ -296,6 +296,7 @@ def test_a_list_without_end_ends(sessions: Sessions, server: PlatformServer, mon
     assert (counts["pages"], counts["requests_new"], counts["faults"]) == (5, 500, {"matching_too_many_pages": 1})
 
 
+@pytest.mark.slow
 def test_ten_thousand_requests_on_a_hundred_pages_come_over_in_seconds(
     sessions: Sessions, server: PlatformServer
 ) -> None:
