@@ -28,7 +28,7 @@ class Parts:
     """Made when the app is; nothing connects before the first request."""
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
-        self.settings = settings
+        self.settings, self._given = settings, engine is not None
         self.engine = engine or make_engine(settings.database_url, ask_first=False)
         self._glancing = make_glancing(self.engine)
         self.metrics = RequestMetrics()
@@ -63,9 +63,11 @@ class Parts:
             self._checked = True
 
     def close(self) -> None:
-        """Let the database go."""
-        self.engine.dispose()
-        self._glancing.dispose()
+        """Let the database go; an engine that was given is its giver's."""
+        if not self._given:
+            self.engine.dispose()
+        if self._glancing is not self.engine:
+            self._glancing.dispose()
 
     @cached_property
     def doorkeeper(self) -> Doorkeeper:

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 
 from api.building import create_app
@@ -22,6 +23,7 @@ def test_it_says_that_it_is_there() -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.slow
 def test_it_ends_by_itself_when_it_is_asked_to(tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "api.app:app", "--host", HOST, "--port", str(port)]

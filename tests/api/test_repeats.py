@@ -62,6 +62,7 @@ def test_every_post_can_be_sent_again(world: World, operation: Operation, sessio
     assert audited(sessions) == done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", AT_ONCE, ids=named)
 def test_ten_at_once_have_one_effect_and_equal_answers(app: FastAPI, sessions: Sessions, operation: Operation) -> None:
     with serving(app) as url, httpx.Client(base_url=url, headers=key(sessions), timeout=60) as client:

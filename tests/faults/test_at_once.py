@@ -9,6 +9,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from comms.bootstrap.events import OURS
@@ -53,6 +54,7 @@ def end(relays: Iterable[BaseProcess]) -> None:
         assert relay.exitcode == 0
 
 
+@pytest.mark.slow
 def test_planners_bookers_senders_and_relays_at_once_contact_nobody_twice(
     sessions: Sessions, database_url: str, tmp_path: Path, whole: bool, figure: Note
 ) -> None:

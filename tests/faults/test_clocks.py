@@ -34,6 +34,7 @@ from tests.servers.smtp import SmtpServer
 WRONG = {"two hours ahead": timedelta(hours=2), "two hours behind": timedelta(hours=-2)}
 
 
+@pytest.mark.slow
 def test_applications_whose_clocks_are_wrong_go_by_the_databases(
     empty_postgresql: Engine, tmp_path: Path, figure: Note
 ) -> None:

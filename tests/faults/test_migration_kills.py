@@ -31,6 +31,7 @@ def urls(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, 
         yield one, other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begin", [None, pytest.param("0001", marks=pytest.mark.whole)], ids=["nothing", "0001"])
 def test_a_migration_that_is_killed_leaves_nothing_and_is_run_again(
     urls: tuple[str, str], begin: str | None, figure: Note, whole: bool

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 
 from comms.store.models import Email
@@ -21,6 +22,7 @@ from tests.servers.smtp import SmtpServer
 PATIENCE = 15
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_told_to_stop_finishes_what_is_under_way_and_returns_the_rest(
     sessions: Sessions, database_url: str, tmp_path: Path, figure: Note
 ) -> None:

@@ -83,6 +83,7 @@ def test_what_was_read_and_could_not_be_stored_is_read_again(engine: Engine, bus
     assert (bus.lag(), len(errors), rows(sessions, DeadLetter)) == (0, 1, 0)
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_while_events_are_applied_costs_no_try_and_no_event(engine: Engine) -> None:
     sessions = make_sessions(engine)
     for statement in range(1, 24):

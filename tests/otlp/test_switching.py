@@ -49,6 +49,7 @@ def test_the_standard_variables_switch_it(variables: dict[str, str], found: str 
     assert wanted(variables) == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program", ["import api.app", "from comms.cli import app; app(['run', 'send-queue'], standalone_mode=False)"]
 )

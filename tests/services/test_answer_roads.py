@@ -76,6 +76,7 @@ steps = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(steps, max_size=4))
 def test_every_order_of_roads_ends_where_the_final_answer_alone_would_have(

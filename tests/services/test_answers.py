@@ -382,6 +382,7 @@ def _world(session: Session, same_patient: list[bool]) -> tuple[Email, Email, li
 _answers = st.lists(st.sampled_from([None, *Outcome]), min_size=3, max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     same_patient=st.lists(st.booleans(), min_size=3, max_size=3),

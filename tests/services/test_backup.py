@@ -148,6 +148,7 @@ def test_letters_under_way_end_in_doubt_or_in_the_queue_and_nothing_is_sent(
         assert relay.received == []
 
 
+@pytest.mark.slow
 def test_a_backup_taken_while_senders_work_is_one_moment(
     engine: Engine, sessions: Sessions, empty: Engine, database_url: str, tmp_path: Path
 ) -> None:

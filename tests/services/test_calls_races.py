@@ -54,6 +54,7 @@ def holds(sessions: Sessions) -> bool:
         return broken(session) == {}
 
 
+@pytest.mark.slow
 def test_eight_runs_at_once_book_each_therapist_once(sessions: Sessions) -> None:
     due = [unanswered(sessions, requests=2) for _ in range(30)]
     with writing(sessions) as session:
@@ -84,6 +85,7 @@ def test_eight_bookers_of_different_therapists_get_eight_different_slots(session
     assert holds(sessions)
 
 
+@pytest.mark.slow
 def test_runs_and_single_bookers_at_once_leave_nobody_out(sessions: Sessions) -> None:
     emails = [unanswered(sessions)[1] for _ in range(24)]
 

@@ -58,6 +58,7 @@ def polls(data: st.DataObject, arriving: Iterable[bytes]) -> list[list[IncomingM
     return found
 
 
+@pytest.mark.slow
 @QUIET
 @given(statuses, st.data())
 def test_a_request_stands_where_the_last_of_its_statuses_left_it(
@@ -72,6 +73,7 @@ def test_a_request_stands_where_the_last_of_its_statuses_left_it(
         assert session.get_one(PlacementRequest, id_).status == expected
 
 
+@pytest.mark.slow
 @QUIET
 @given(therapist_histories, st.data())
 def test_a_therapist_is_what_the_last_word_about_each_fact_says(

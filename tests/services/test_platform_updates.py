@@ -193,6 +193,7 @@ def test_a_process_that_dies_after_the_put_makes_a_second_put_and_no_harm(
     assert updates(sessions) == [(301, 1, None, True)]
 
 
+@pytest.mark.slow
 def test_thousands_are_told_in_portions(sessions: Sessions, server: PlatformServer) -> None:
     with writing(sessions) as session:
         therapist = make_therapist(session)

@@ -178,6 +178,7 @@ def test_what_is_refused_fifty_times_is_parked(sessions: Sessions) -> None:
         assert session.execute(select(OutboxEvent.attempts, OutboxEvent.parked_reason)).one() == (50, "InvalidRecord")
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_costs_no_attempt_and_is_told_as_a_heartbeat(sessions: Sessions, topic: str) -> None:
     write(sessions, keys=1, each=1)
     publisher = KafkaPublisher(settings_for(Broker()), topic)
@@ -188,6 +189,7 @@ def test_a_broker_that_is_away_costs_no_attempt_and_is_told_as_a_heartbeat(sessi
         assert last_beats(session)["kafka"].state == "failing"
 
 
+@pytest.mark.slow
 def test_a_broker_that_comes_back_gets_everything(sessions: Sessions, topic: str) -> None:
     away = Broker()
     publisher = KafkaPublisher(settings_for(away), topic)
@@ -222,6 +224,7 @@ def test_a_broker_that_lost_its_memory_does_not_stop_the_relay(sessions: Session
         forgetful.kill()
 
 
+@pytest.mark.slow
 def test_an_idle_relay_notices_that_the_broker_died(
     sessions: Sessions, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
