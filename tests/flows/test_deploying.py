@@ -19,7 +19,8 @@ T = TypeVar("T")
 
 @pytest.fixture(scope="module")
 def deployed(prefect_server: str) -> str:
-    deploy(prefect_server)
+    """Of the runs that other tests had begun here, none may keep the slot of its deployment."""
+    deploy(prefect_server, "deploy(alone=True)")
     return prefect_server
 
 
