@@ -12,6 +12,7 @@ from api.metrics import RequestMetrics
 from api.probing import Probe
 from api.security import Doorkeeper
 from api.threads import Threads
+from api.writer import Writer
 from comms.config import Settings
 from comms.services.correspondence import Correspondence
 from comms.services.letters.render import Letters
@@ -32,9 +33,7 @@ class Parts:
         self.engine = engine or make_engine(settings.database_url, ask_first=False)
         self._glancing = make_glancing(self.engine)
         self.metrics = RequestMetrics()
-        self.threads = Threads(settings.api_threads, "route")
-        sqlite = self.engine.dialect.name == "sqlite"
-        self.readers = Threads(READERS, "reader", brief=True) if sqlite else self.threads
+        self.readers, self.writers = _readers_and_writers(self.engine, settings.api_threads)
         self._checked = False
 
     @cached_property
@@ -84,6 +83,13 @@ class Parts:
     def correspondence(self) -> Correspondence:
         given = self.settings
         return Correspondence(Letters(given.templates), given.identity(), given.time_zone, given.diagnosis_detail)
+
+
+def _readers_and_writers(engine: Engine, count: int) -> tuple[Threads, Threads | Writer]:
+    if engine.dialect.name == "sqlite":
+        return Threads(READERS, "reader", brief=True), Writer(engine)
+    threads = Threads(count, "route")
+    return threads, threads
 
 
 def parts_of(request: Request) -> Parts:

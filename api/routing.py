@@ -90,7 +90,7 @@ class Guarded(APIRoute):
             if strange := _strange_words(request, arguments.query):
                 return invalid(strange)
             await request.read(reads_body)
-            return await _in_a_thread(request, partial(self.endpoint, **arguments.of(request)))
+            return await _act(request, partial(self.endpoint, **arguments.of(request)))
 
         return guarded
 
@@ -111,8 +111,8 @@ async def _admit(request: Request, scope: Scope) -> Caller:
     keeper = parts.doorkeeper
     caller = keeper.remembered(secret)
     if caller is None:
-        work = partial(keeper.look_up, secret, address_of(request.scope.get("client")))
-        caller = await _in_a_thread(request, work)
+        look_up = partial(keeper.look_up, secret, address_of(request.scope.get("client")))
+        caller = await parts.readers.do(partial(persistently, look_up))
     if not caller.may(scope):
         raise Forbidden(f"this needs a key with the scope {scope.value}")
     keeper.count(caller)
@@ -136,10 +136,10 @@ def _known_words(known: frozenset[str]) -> str:
     return f"there are: {', '.join(sorted(known))}" if known else "there are no query parameters here"
 
 
-async def _in_a_thread(request: Request, work: Callable[[], T]) -> T:
+async def _act(request: Request, work: Callable[[], T]) -> T:
     """Wait for what waits for the database."""
     parts = parts_of(request)
-    threads = parts.readers if request.method == "GET" else parts.threads
+    threads = parts.readers if request.method == "GET" else parts.writers
     return await threads.do(partial(persistently, work))
 
 

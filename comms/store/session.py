@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,13 +24,32 @@ def make_sessions(engine: Engine) -> Sessions:
     return sessionmaker(engine, expire_on_commit=False)
 
 
+class _Here(threading.local):
+    """What is so for one thread."""
+
+    shared: Sessions | None = None
+
+
+_here = _Here()
+
+
+@contextmanager
+def joining(sessions: Sessions) -> Iterator[None]:
+    """Let whatever this thread is `writing` meanwhile be a part of the transaction that these sessions share."""
+    _here.shared = sessions
+    try:
+        yield
+    finally:
+        _here.shared = None
+
+
 @contextmanager
 def writing(sessions: Sessions) -> Iterator[Session]:
     """One transaction that may write: committed at the end, rolled back on any exception.
 
-    Raises CommitLost where nobody knows which of the two it became.
+    Raises CommitLost where nobody knows which of the two it became. Where this thread is `joining`, it is a savepoint.
     """
-    with sessions() as session:
+    with (_here.shared or sessions)() as session:
         begin_writing(session)
         try:
             yield session
