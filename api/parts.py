@@ -21,8 +21,8 @@ from comms.store.engines import make_engine, make_glancing
 from comms.store.session import Sessions, make_sessions
 from comms.store.version import require_current
 
-READERS = 2
-"""Threads that read from SQLite: it never makes them wait, so more of them only take the processor from each other."""
+FEW = 3
+"""Threads that suffice for PostgreSQL while it answers at once; SQLite makes nobody wait for anything but its file."""
 
 
 class Parts:
@@ -87,8 +87,8 @@ class Parts:
 
 def _readers_and_writers(engine: Engine, count: int) -> tuple[Threads, Threads | Writer]:
     if engine.dialect.name == "sqlite":
-        return Threads(READERS, "reader", brief=True), Writer(engine)
-    threads = Threads(count, "route")
+        return Threads(1, count, "reader"), Writer(engine)
+    threads = Threads(FEW, count, "route")
     return threads, threads
 
 

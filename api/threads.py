@@ -3,39 +3,74 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from contextvars import copy_context
+from threading import Lock
 from typing import TypeVar
+
+from api.errands import Errand, tell
 
 T = TypeVar("T")
 
-MOMENT = 0.005
-"""Seconds for which the event loop may stand still."""
+MOMENT = 0.05
+"""Seconds after which nobody waits for others any more."""
+AT_ONCE = 8
+"""Answers for which the event loop is woken once."""
 
 
 class Threads:
-    """So many at work at once; what comes meanwhile waits for its turn.
+    """A few threads at work, and up to `most` while these are held up.
 
-    Of `brief` work, such as a page out of SQLite, the loop awaits the end standing still, for a moment at most and only
-    while none takes longer: two threads that want the interpreter at the same time cost each other more.
+    Threads that want the interpreter at the same time cost each other more than they gain. So a few work off what
+    waits, and tell of several ends at once; but whatever waits for longer than a moment has one more thread begin, and
+    is told of as soon as it ends.
     """
 
-    def __init__(self, count: int, name: str, *, brief: bool = False) -> None:
-        self._pool, self._brief = ThreadPoolExecutor(count, name), brief
-        self._long = 0
+    def __init__(self, few: int, most: int, name: str) -> None:
+        self._few, self._most = few, most
+        self._pool = ThreadPoolExecutor(most, name)
+        self._waiting: deque[Errand] = deque()
+        self._lock, self._working = Lock(), 0
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do it, with the context variables of whoever asks."""
-        future = self._pool.submit(copy_context().run, work)
-        if self._brief and not self._long:
-            with suppress(TimeoutError):
-                future.exception(MOMENT)
-            if future.done():
-                return future.result()
-        self._long += 1
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            self._long -= 1
+        errand = Errand(work)
+        self._waiting.append(errand)
+        self._begin(self._few)
+        asyncio.get_running_loop().call_later(MOMENT, self._hurry, errand)
+        found: T = await errand.answer
+        return found
+
+    def _hurry(self, errand: Errand) -> None:
+        errand.late = True
+        if errand.ended:
+            errand.tell()
+        elif not errand.begun:
+            self._begin(self._most)
+
+    def _begin(self, limit: int) -> None:
+        """Have one more thread work, where fewer than this do."""
+        with self._lock:
+            if self._working >= limit or not self._waiting:
+                return
+            self._working += 1
+        self._pool.submit(self._work_off)
+
+    def _work_off(self) -> None:
+        ended: list[Errand] = []
+        while errand := self._next():
+            errand.do()
+            ended.append(errand)
+            if errand.late or len(ended) == AT_ONCE or not self._waiting:
+                tell(ended)
+                ended = []
+        tell(ended)
+
+    def _next(self) -> Errand | None:
+        """What waits longest; None where nothing does, and then this thread counts no longer."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._working -= 1
+            return None
