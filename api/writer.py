@@ -6,10 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.errands import Errand, tell
 from comms.store.grouping import together
@@ -26,27 +26,37 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         self._engine, self._pool = engine, ThreadPoolExecutor(1, "writer")
         self._waiting: deque[Errand] = deque()
+        self._lock, self._working = Lock(), False
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do it, with the context variables of whoever asks; twice where it was undone."""
         errand = Errand(work)
-        self._waiting.append(errand)
-        self._pool.submit(self._work_off)
+        with self._lock:
+            self._waiting.append(errand)
+            begin, self._working = not self._working, True
+        if begin:
+            self._pool.submit(self._work_off)
         found: T = await errand.answer
         return found
 
     def _work_off(self) -> None:
-        """Do what waits, which may be nothing: whoever came before took it along."""
+        while self._goes_on():
+            self._write_together()
+
+    def _goes_on(self) -> bool:
+        with self._lock:
+            self._working = bool(self._waiting)
+            return self._working
+
+    def _write_together(self) -> None:
         taken: list[Errand] = []
         try:
-            if self._waiting:
-                together(self._engine, self._take(taken))
-        except SQLAlchemyError as error:  # nobody can write now: so it is for all who wait
+            together(self._engine, self._take(taken))
+        except Exception as error:  # noqa: BLE001 - nobody can write now: so it is for all who wait
             for errand in self._all():
                 errand.fail(error)
                 taken.append(errand)
-        finally:
-            tell(taken)
+        tell(taken)
 
     def _take(self, taken: list[Errand]) -> Iterator[Callable[[], None]]:
         until = time.monotonic() + LONG

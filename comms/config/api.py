@@ -12,7 +12,11 @@ class Api(BaseModel):
 
     api_port: int = setting(8000, "COMMS_API_PORT", "Port of the API that `comms up` starts.", ge=1, le=65535)
     api_threads: int = setting(
-        20, "COMMS_API_THREADS", "Requests that one API process works on at the same time.", ge=1, le=30
+        20,
+        "COMMS_API_THREADS",
+        "Requests at work at once in one API process; with SQLite one of them writes.",
+        ge=1,
+        le=30,
     )
     api_requests_per_minute: int = setting(
         6000, "COMMS_API_REQUESTS_PER_MINUTE", "For each key and process; more are answered with 429.", ge=1, le=10**6

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import sqlite3
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -69,15 +72,17 @@ def _sqlite(url: URL) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
+    engine.dialect.do_savepoint = partial(_say, "SAVEPOINT")  # type: ignore[method-assign]
+    engine.dialect.do_release_savepoint = partial(_say, "RELEASE SAVEPOINT")  # type: ignore[method-assign]
     turn = threading.Lock()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if connection.get_execution_options().get("comms_writes", False):
             _take(turn, connection)
-            connection.exec_driver_sql("BEGIN IMMEDIATE")  # it may find the lock taken: SQLAlchemy retells that
+            _say("BEGIN", connection, "IMMEDIATE")
         else:
-            connection.connection.cursor().execute("BEGIN")  # it takes no lock, and most requests only read
+            _say("BEGIN", connection, "DEFERRED")
 
     @event.listens_for(engine, "checkin")
     def _returned(_connection: object, record: ConnectionPoolEntry) -> None:
@@ -85,6 +90,15 @@ def _sqlite(url: URL) -> Engine:
             turn.release()
 
     return engine
+
+
+def _say(words: str, connection: Connection, name: str) -> None:
+    """Say it to the driver, its error as SQLAlchemy's: that would compile SAVEPOINT anew each time, which is dear."""
+    statement = f"{words} {name}"
+    try:
+        connection.connection.cursor().execute(statement)
+    except sqlite3.Error as error:
+        raise OperationalError(statement, None, error) from error
 
 
 _TURN = "comms_turn"
