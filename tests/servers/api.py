@@ -10,11 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy.engine.default import DefaultDialect
 
 from api.building import create_app
 from comms.config import Settings
@@ -62,16 +62,18 @@ def server_process(database_url: str, *, dies: str = "") -> Iterator[tuple[str, 
 
 def _serve(listener: socket.socket, database_url: str, dies: str) -> None:
     if dies:
-        event.listen(Session, "before_commit", _note_writers)
-        event.listen(Session, dies, _kill_writers)
+        _die_at_a_commit(dies)
     app = create_app(Settings(_env_file=None, database_url=database_url))  # type: ignore[call-arg]
     uvicorn.Server(_config(app)).run([listener])
 
 
-def _note_writers(session: Session) -> None:
-    session.info["writes"] = session.connection().get_execution_options().get("comms_writes")
+def _die_at_a_commit(dies: str) -> None:
+    """Whoever only reads does not commit."""
+    commit = DefaultDialect.do_commit
 
-
-def _kill_writers(session: Session) -> None:
-    if session.info.get("writes"):
+    def committing(dialect: DefaultDialect, connection: Any) -> None:
+        if dies == "after_commit":
+            commit(dialect, connection)
         os.kill(os.getpid(), signal.SIGKILL)
+
+    DefaultDialect.do_commit = committing  # type: ignore[method-assign]
