@@ -22,8 +22,10 @@ class Errand:
         self.fail(RuntimeError("it was not done"))
 
     def do(self) -> None:
-        """Raises nothing; done once more it forgets what came of it before."""
+        """Raises nothing; done once more it forgets what came of it before. Nothing is done for whoever has gone."""
         self.begun = True
+        if self.answer.cancelled():
+            return
         try:
             self._found = partial(self.answer.set_result, self._context.run(self._work))
         except BaseException as error:  # noqa: BLE001 - whoever asked gets it
@@ -31,6 +33,8 @@ class Errand:
         self.ended = True
 
     def fail(self, error: BaseException) -> None:
+        if isinstance(error, StopIteration):
+            error = RuntimeError("it was at an end")  # asyncio takes no other
         self._found = partial(self.answer.set_exception, error)
 
     def tell(self) -> None:

@@ -21,8 +21,10 @@ from comms.store.engines import make_engine, make_glancing
 from comms.store.session import Sessions, make_sessions
 from comms.store.version import require_current
 
-FEW = 3
-"""Threads that suffice for PostgreSQL while it answers at once; SQLite makes nobody wait for anything but its file."""
+FEW, PATIENCE = 3, 0.005
+"""Threads that suffice for PostgreSQL while it answers at once, and the seconds after which it does not."""
+READERS = 8
+"""SQLite makes nobody wait for anything but its file; they leave the writer a connection of the pool."""
 
 
 class Parts:
@@ -87,8 +89,8 @@ class Parts:
 
 def _readers_and_writers(engine: Engine, count: int) -> tuple[Threads, Threads | Writer]:
     if engine.dialect.name == "sqlite":
-        return Threads(1, count, "reader"), Writer(engine)
-    threads = Threads(FEW, count, "route")
+        return Threads(1, READERS, "reader"), Writer(engine)
+    threads = Threads(FEW, count, "route", PATIENCE)
     return threads, threads
 
 

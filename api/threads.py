@@ -13,8 +13,6 @@ from api.errands import Errand, tell
 
 T = TypeVar("T")
 
-MOMENT = 0.05
-"""Seconds after which nobody waits for others any more."""
 AT_ONCE = 8
 """Answers for which the event loop is woken once."""
 
@@ -23,12 +21,12 @@ class Threads:
     """A few threads at work, and up to `most` while these are held up.
 
     Threads that want the interpreter at the same time cost each other more than they gain. So a few work off what
-    waits, and tell of several ends at once; but whatever waits for longer than a moment has one more thread begin, and
-    is told of as soon as it ends.
+    waits, and tell of several ends at once; but whatever takes longer than `patience` (seconds) has one more thread
+    begin, and is told of as soon as it ends.
     """
 
-    def __init__(self, few: int, most: int, name: str) -> None:
-        self._few, self._most = few, most
+    def __init__(self, few: int, most: int, name: str, patience: float = 0.05) -> None:
+        self._few, self._most, self._patience = few, most, patience
         self._pool = ThreadPoolExecutor(most, name)
         self._waiting: deque[Errand] = deque()
         self._lock, self._working = Lock(), 0
@@ -38,7 +36,7 @@ class Threads:
         errand = Errand(work)
         self._waiting.append(errand)
         self._begin(self._few)
-        asyncio.get_running_loop().call_later(MOMENT, self._hurry, errand)
+        asyncio.get_running_loop().call_later(self._patience, self._hurry, errand)
         found: T = await errand.answer
         return found
 
@@ -55,7 +53,12 @@ class Threads:
             if self._working >= limit or not self._waiting:
                 return
             self._working += 1
-        self._pool.submit(self._work_off)
+        try:
+            self._pool.submit(self._work_off)
+        except RuntimeError:  # the machine gives no thread
+            with self._lock:
+                self._working -= 1
+            raise
 
     def _work_off(self) -> None:
         ended: list[Errand] = []

@@ -18,6 +18,11 @@ T = TypeVar("T")
 
 LONG = 0.05
 """Seconds after which no more join: the first would wait for the last."""
+UNBROKEN, REST = 1.0, 0.1
+"""After so many seconds of writing the writer rests for so many, and other processes get their turn.
+
+They look every tenth of a second whether the file is free, and would hardly ever meet the moment between two groups.
+"""
 
 
 class Writer:
@@ -27,6 +32,7 @@ class Writer:
         self._engine, self._pool = engine, ThreadPoolExecutor(1, "writer")
         self._waiting: deque[Errand] = deque()
         self._lock, self._working = Lock(), False
+        self._pool.submit(self._work_off)  # has the thread begin now, where a failure is seen
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do it, with the context variables of whoever asks; twice where it was undone."""
@@ -40,8 +46,12 @@ class Writer:
         return found
 
     def _work_off(self) -> None:
+        until = time.monotonic() + UNBROKEN
         while self._goes_on():
             self._write_together()
+            if time.monotonic() > until:
+                time.sleep(REST)
+                until = time.monotonic() + UNBROKEN
 
     def _goes_on(self) -> bool:
         with self._lock:
@@ -53,9 +63,9 @@ class Writer:
         try:
             together(self._engine, self._take(taken))
         except Exception as error:  # noqa: BLE001 - nobody can write now: so it is for all who wait
-            for errand in self._all():
+            taken.extend(self._all())
+            for errand in taken:
                 errand.fail(error)
-                taken.append(errand)
         tell(taken)
 
     def _take(self, taken: list[Errand]) -> Iterator[Callable[[], None]]:

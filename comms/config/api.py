@@ -14,7 +14,7 @@ class Api(BaseModel):
     api_threads: int = setting(
         20,
         "COMMS_API_THREADS",
-        "Requests at work at once in one API process; with SQLite one of them writes.",
+        "Requests at work at once in one API process, at most; with SQLite 8 that read and 1 that writes.",
         ge=1,
         le=30,
     )

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
 from comms.store.session import joining
@@ -30,8 +29,8 @@ def together(engine: Engine, works: Iterable[Work]) -> None:
         try:
             _each(connection, _noting(coming, begun))
             connection.commit()
-        except (DBAPIError, _Undone):
-            connection.rollback()
+        except Exception:  # noqa: BLE001 - what each meets alone, each is told
+            connection.invalidate()  # closing it undoes all of it, in whatever state it is
         else:
             return
     for work in chain(begun, coming):

@@ -77,16 +77,15 @@ def test_there_are_never_more_at_work_than_may_be() -> None:
     assert most == 3
 
 
-def test_while_nobody_waits_for_long_a_few_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "MOMENT", 60)
+def test_while_nobody_waits_for_long_a_few_do_it() -> None:
     at_work: set[str] = set()
 
-    answers(Threads(2, 20, "elsewhere"), *[lambda: at_work.add(threading.current_thread().name)] * 50)
+    answers(Threads(2, 20, "elsewhere", 60), *[lambda: at_work.add(threading.current_thread().name)] * 50)
 
     assert len(at_work) <= 2
 
 
-@pytest.mark.parametrize("after", [0, 3 * threads.MOMENT])
+@pytest.mark.parametrize("after", [0, 0.15])
 def test_whoever_is_done_is_told_though_the_next_takes_long(after: float) -> None:
     asked, may_end, told = Threads(1, 1, "elsewhere"), threading.Event(), threading.Event()
 
@@ -116,9 +115,8 @@ def test_of_what_ends_in_one_go_the_loop_is_told_at_once(monkeypatch: pytest.Mon
         all_wait.set()
         await asyncio.gather(first, *others)
 
-    monkeypatch.setattr(threads, "MOMENT", 20)
     monkeypatch.setattr(threads, "tell", count)
-    asyncio.run(ask(Threads(1, 1, "elsewhere")))
+    asyncio.run(ask(Threads(1, 1, "elsewhere", 20)))
 
     assert [count for count in told if count] == [threads.AT_ONCE, 1]
 
@@ -135,3 +133,18 @@ def test_whoever_goes_away_with_his_loop_leaves_the_thread_to_others() -> None:
     goes_on.set()
 
     assert answers(asked, lambda: "done") == ["done"]
+
+
+def test_what_ends_with_nothing_left_keeps_nobody_waiting() -> None:
+    """asyncio takes no StopIteration."""
+
+    async def ask() -> list[object]:
+        asked = Threads(1, 1, "elsewhere", 60)
+        works: list[Callable[[], object]] = [lambda: next(iter(())), lambda: "done"]
+        async with asyncio.timeout(20):
+            return await asyncio.gather(*map(asked.do, works), return_exceptions=True)
+
+    ended, done = asyncio.run(ask())
+
+    assert isinstance(ended, RuntimeError)
+    assert done == "done"

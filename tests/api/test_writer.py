@@ -6,13 +6,16 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, select
 from sqlalchemy.exc import OperationalError
 
 from api import writer
+from api.parts import Parts
 from api.writer import Writer
+from comms.config import Settings
 from comms.store import engines
 from comms.store.models import Therapist
 from comms.store.session import Sessions, make_sessions, reading, writing
@@ -167,3 +170,55 @@ def test_after_that_it_writes_again(engine: Engine, sessions: Sessions, monkeypa
         asyncio.run(asked.do(lambda: keep(make_sessions(own), 11)))
 
     assert asyncio.run(asked.do(lambda: keep(make_sessions(own), 12))) == 12
+
+
+@pytest.mark.parametrize("error", [OperationalError("COMMIT", None, RuntimeError("disk I/O error")), MemoryError()])
+def test_where_the_commit_fails_the_answer_is_that_of_the_second_time(
+    engine: Engine, sessions: Sessions, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told what was undone, and the file is free again."""
+    commit, failing, times = engine.dialect.do_commit, [error], []
+
+    def fail_once(connection: Any) -> None:
+        if failing:
+            raise failing.pop()
+        commit(connection)
+
+    def work() -> int:
+        times.append(keep(sessions, 11))
+        return len(times)
+
+    monkeypatch.setattr(engine.dialect, "do_commit", fail_once)
+
+    assert asyncio.run(Writer(engine).do(work)) == 2
+    assert kept(sessions) == [11]
+    assert keep(make_sessions(engines.make_engine(engine.url)), 12) == 12
+
+
+def test_whoever_has_gone_before_it_began_gets_nothing_done(engine: Engine, sessions: Sessions) -> None:
+    works: list[Callable[[], object]] = [lambda: keep(sessions, 11), lambda: keep(sessions, 12)]
+
+    asyncio.run(ask_while_it_is_busy(Writer(engine), works, leaving=1))
+
+    assert kept(sessions) == [12]
+
+
+def test_the_api_writes_with_it_to_sqlite(engine: Engine) -> None:
+    parts = Parts(Settings(_env_file=None), engine)  # type: ignore[call-arg]
+
+    assert isinstance(parts.writers, Writer)
+    assert not isinstance(parts.readers, Writer)
+
+
+def test_after_a_second_it_rests_and_lets_others_write(
+    engine: Engine, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "UNBROKEN", 0)
+    rests: list[float] = []
+    monkeypatch.setattr(writer.time, "sleep", rests.append)
+
+    asked = Writer(engine)
+    for id_ in (11, 12):
+        asyncio.run(asked.do(lambda id_=id_: keep(sessions, id_)))  # type: ignore[misc]
+
+    assert rests[:1] == [writer.REST]
