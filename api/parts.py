@@ -21,7 +21,7 @@ from comms.store.engines import make_engine, make_glancing
 from comms.store.session import Sessions, make_sessions
 from comms.store.version import require_current
 
-FEW, PATIENCE = 3, 0.005
+FEW, PATIENCE = 3, 0.02
 """Threads that suffice for PostgreSQL while it answers at once, and the seconds after which it does not."""
 READERS = 8
 """SQLite makes nobody wait for anything but its file; they leave the writer a connection of the pool."""
