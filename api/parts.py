@@ -23,8 +23,8 @@ from comms.store.version import require_current
 
 FEW, PATIENCE = 3, 0.02
 """Threads that suffice for PostgreSQL while it answers at once, and the seconds after which it does not."""
-READERS = 8
-"""SQLite makes nobody wait for anything but its file; they leave the writer a connection of the pool."""
+READERS, READERS_PATIENCE = 8, 0.05
+"""The most that read SQLite: they leave the writer a connection of the pool. One suffices unless a question is slow."""
 
 
 class Parts:
@@ -89,7 +89,7 @@ class Parts:
 
 def _readers_and_writers(engine: Engine, count: int) -> tuple[Threads, Threads | Writer]:
     if engine.dialect.name == "sqlite":
-        return Threads(1, READERS, "reader"), Writer(engine)
+        return Threads(1, READERS, "reader", READERS_PATIENCE), Writer(engine)
     threads = Threads(FEW, count, "route", PATIENCE)
     return threads, threads
 

@@ -25,7 +25,7 @@ class Threads:
     begin, and is told of as soon as it ends.
     """
 
-    def __init__(self, few: int, most: int, name: str, patience: float = 0.05) -> None:
+    def __init__(self, few: int, most: int, name: str, patience: float) -> None:
         self._few, self._most, self._patience = few, most, patience
         self._pool = ThreadPoolExecutor(most, name)
         self._waiting: deque[Errand] = deque()

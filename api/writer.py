@@ -12,9 +12,12 @@ from typing import TypeVar
 from sqlalchemy import Engine
 
 from api.errands import Errand, tell
+from comms import logs
 from comms.store.grouping import together
 
 T = TypeVar("T")
+
+log = logs.logger("comms.api")
 
 LONG = 0.05
 """Seconds after which no more join: the first would wait for the last."""
@@ -62,11 +65,23 @@ class Writer:
         taken: list[Errand] = []
         try:
             together(self._engine, self._take(taken))
-        except Exception as error:  # noqa: BLE001 - nobody can write now: so it is for all who wait
-            taken.extend(self._all())
-            for errand in taken:
-                errand.fail(error)
+        except Exception as error:
+            log.error("group undone", requests=len(taken), waiting=len(self._waiting), exc_info=error)
+            taken = self._alone(taken) if taken else self._refused(error)
         tell(taken)
+
+    def _alone(self, undone: list[Errand]) -> list[Errand]:
+        """Do each once more by itself: what it meets there, it is told."""
+        for errand in undone:
+            errand.do()
+        return undone
+
+    def _refused(self, error: Exception) -> list[Errand]:
+        """Nobody can write now: so it is for all who wait."""
+        waiting = list(self._all())
+        for errand in waiting:
+            errand.fail(error)
+        return waiting
 
     def _take(self, taken: list[Errand]) -> Iterator[Callable[[], None]]:
         until = time.monotonic() + LONG

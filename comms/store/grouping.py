@@ -5,8 +5,7 @@ So who asks at the same moment shares a transaction: a savepoint for each unit o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import sessionmaker
@@ -16,29 +15,25 @@ from comms.store.session import joining
 Work = Callable[[], None]
 
 
+class Undone(Exception):
+    """SQLite gave up the whole transaction, as it may on a full disk, and not only a savepoint of it."""
+
+
 def together(engine: Engine, works: Iterable[Work]) -> None:
     """Do these one after the other; all that they are `writing` is durable at the end, and not before.
 
-    They raise nothing and keep what became of them to themselves; a savepoint undoes what fails. Where the whole is
-    undone, as on a full disk, each is done once more, by itself: so they do nothing outside of what they write. Raises
-    OperationalError where another process does not let go of the database; then none was taken from `works`.
+    They raise nothing and keep what became of them to themselves; a savepoint undoes what fails. Whatever this raises,
+    nothing of it is written: OperationalError before any was taken from `works` where another process does not let go
+    of the database, Undone, or what became of the COMMIT.
     """
-    coming, begun = iter(works), list[Work]()
     with engine.connect() as connection:
         connection.execution_options(comms_writes=True).begin()
         try:
-            _each(connection, _noting(coming, begun))
+            _each(connection, works)
             connection.commit()
-        except Exception:  # noqa: BLE001 - what each meets alone, each is told
-            connection.invalidate()  # closing it undoes all of it, in whatever state it is
-        else:
-            return
-    for work in chain(begun, coming):
-        work()
-
-
-class _Undone(Exception):
-    """SQLite gave up the whole transaction, and not only a savepoint of it."""
+        except BaseException:
+            connection.invalidate()  # closing it undoes all, in whatever state it is
+            raise
 
 
 def _each(connection: Connection, works: Iterable[Work]) -> None:
@@ -47,10 +42,4 @@ def _each(connection: Connection, works: Iterable[Work]) -> None:
         for work in works:
             work()
             if not connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
-                raise _Undone
-
-
-def _noting(works: Iterable[Work], begun: list[Work]) -> Iterator[Work]:
-    for work in works:
-        begun.append(work)
-        yield work
+                raise Undone

@@ -14,6 +14,7 @@ from api import threads
 from api.errands import Errand, tell
 from api.threads import Threads
 
+PATIENCE = 0.05
 ASKER: ContextVar[str] = ContextVar("asker")
 
 
@@ -34,7 +35,7 @@ def waiting_for(event: threading.Event) -> Callable[[], bool]:
 def test_it_is_done_elsewhere_and_in_the_context_of_whoever_asked() -> None:
     async def ask() -> tuple[str, str]:
         ASKER.set("somebody")
-        return await Threads(1, 1, "elsewhere").do(lambda: (threading.current_thread().name, ASKER.get()))
+        return await Threads(1, 1, "elsewhere", PATIENCE).do(lambda: (threading.current_thread().name, ASKER.get()))
 
     thread, asker = asyncio.run(ask())
 
@@ -48,7 +49,7 @@ def test_what_it_raises_is_raised(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)) as raised:
-        answers(Threads(1, 1, "elsewhere"), fail)
+        answers(Threads(1, 1, "elsewhere", PATIENCE), fail)
     assert raised.value.args == error.args
 
 
@@ -56,7 +57,7 @@ def test_what_is_held_up_holds_nobody_else_up() -> None:
     """The first waits for the last, and neither holds the event loop."""
     first = threading.Event()
 
-    assert answers(Threads(1, 2, "elsewhere"), waiting_for(first), first.set) == [True, None]
+    assert answers(Threads(1, 2, "elsewhere", PATIENCE), waiting_for(first), first.set) == [True, None]
 
 
 def test_there_are_never_more_at_work_than_may_be() -> None:
@@ -72,7 +73,7 @@ def test_there_are_never_more_at_work_than_may_be() -> None:
         with lock:
             working -= 1
 
-    answers(Threads(1, 3, "elsewhere"), *[work] * 9)
+    answers(Threads(1, 3, "elsewhere", PATIENCE), *[work] * 9)
 
     assert most == 3
 
@@ -85,9 +86,9 @@ def test_while_nobody_waits_for_long_a_few_do_it() -> None:
     assert len(at_work) <= 2
 
 
-@pytest.mark.parametrize("after", [0, 0.15])
+@pytest.mark.parametrize("after", [0, 3 * PATIENCE])
 def test_whoever_is_done_is_told_though_the_next_takes_long(after: float) -> None:
-    asked, may_end, told = Threads(1, 1, "elsewhere"), threading.Event(), threading.Event()
+    asked, may_end, told = Threads(1, 1, "elsewhere", PATIENCE), threading.Event(), threading.Event()
 
     async def ask() -> bool:
         done, last = (asyncio.ensure_future(asked.do(waiting_for(event))) for event in (may_end, told))
@@ -122,7 +123,7 @@ def test_of_what_ends_in_one_go_the_loop_is_told_at_once(monkeypatch: pytest.Mon
 
 
 def test_whoever_goes_away_with_his_loop_leaves_the_thread_to_others() -> None:
-    asked, goes_on = Threads(1, 1, "elsewhere"), threading.Event()
+    asked, goes_on = Threads(1, 1, "elsewhere", PATIENCE), threading.Event()
 
     async def leave() -> None:
         gone = asyncio.ensure_future(asked.do(waiting_for(goes_on)))

@@ -195,6 +195,26 @@ def test_where_the_commit_fails_the_answer_is_that_of_the_second_time(
     assert keep(make_sessions(engines.make_engine(engine.url)), 12) == 12
 
 
+def test_where_sqlite_gives_up_all_each_is_done_once_more_alone(
+    engine: Engine, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LONG", 60)
+    lost = [True]
+
+    def loses_all() -> int:
+        with writing(sessions) as session:
+            make_therapist(session, id=12)
+            if lost:
+                lost.pop()
+                session.connection().exec_driver_sql("ROLLBACK")
+        return 12
+
+    works: list[Callable[[], object]] = [lambda: keep(sessions, 11), loses_all, lambda: keep(sessions, 13)]
+
+    assert asyncio.run(ask_while_it_is_busy(Writer(engine), works)) == [11, 12, 13]
+    assert kept(sessions) == [11, 12, 13]
+
+
 def test_whoever_has_gone_before_it_began_gets_nothing_done(engine: Engine, sessions: Sessions) -> None:
     works: list[Callable[[], object]] = [lambda: keep(sessions, 11), lambda: keep(sessions, 12)]
 

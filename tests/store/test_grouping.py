@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from comms.store import engines
-from comms.store.grouping import Work, together
+from comms.store.grouping import Undone, Work, together
 from comms.store.models import Therapist
 from comms.store.session import Sessions, make_sessions, reading, writing
 from tests.factories import make_therapist
@@ -117,10 +117,11 @@ def test_what_fails_undoes_itself_and_nothing_else(
     assert len(commits) == 1
 
 
-def test_where_all_is_undone_each_is_done_once_more_alone(engine: Engine, sessions: Sessions) -> None:
-    together(engine, [writes(sessions, 11), writes(sessions, 12, lets_all_go), writes(sessions, 13)])
+def test_where_sqlite_gives_up_all_nothing_is_kept_and_no_more_begun(engine: Engine, sessions: Sessions) -> None:
+    with pytest.raises(Undone):
+        together(engine, [writes(sessions, 11), writes(sessions, 12, lets_all_go), writes(sessions, 13)])
 
-    assert kept(sessions) == [11, 13]
+    assert kept(sessions) == []
 
 
 def test_on_a_full_disk_what_has_room_is_kept(engine: Engine, sessions: Sessions) -> None:
@@ -141,15 +142,18 @@ def test_on_a_full_disk_what_has_room_is_kept(engine: Engine, sessions: Sessions
     assert kept(sessions) == [11, 13]
 
 
-def test_where_the_commit_fails_each_is_done_once_more_alone(engine: Engine, sessions: Sessions) -> None:
+def test_where_the_commit_fails_nothing_is_kept_and_the_file_is_free(engine: Engine, sessions: Sessions) -> None:
     def fail_once(_: Any) -> None:
         event.remove(engine, "commit", fail_once)
         raise OperationalError("COMMIT", None, RuntimeError("disk I/O error"))
 
     event.listen(engine, "commit", fail_once)
-    together(engine, [writes(sessions, 11), writes(sessions, 12)])
+    with pytest.raises(OperationalError):
+        together(engine, [writes(sessions, 11)])
 
-    assert kept(sessions) == [11, 12]
+    assert kept(sessions) == []
+    writes(make_sessions(engines.make_engine(engine.url)), 12)()
+    assert kept(sessions) == [12]
 
 
 def test_while_another_writes_none_is_begun(
