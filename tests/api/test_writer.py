@@ -153,7 +153,8 @@ def test_while_another_process_writes_all_who_wait_are_told(
 
     async def ask() -> list[object]:
         works = [asked.do(lambda id_=id_: keep(make_sessions(own), id_)) for id_ in (11, 12, 13)]
-        return await asyncio.gather(*works, return_exceptions=True)
+        async with asyncio.timeout(20):
+            return await asyncio.gather(*works, return_exceptions=True)
 
     with writing(sessions):
         found = asyncio.run(ask())
