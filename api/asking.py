@@ -28,7 +28,6 @@ from comms.errors import NotFound
 from comms.rules.scopes import Scope
 from comms.services.correspondence import Correspondence
 from comms.services.repeats import Repeatable, StoredAnswer, claim_repeatable, store_answer
-from comms.store.engines import clock
 from comms.store.models import Base
 from comms.store.paging import Page, Slice
 from comms.store.session import reading, writing
@@ -67,7 +66,7 @@ class Unit:
         self, asked: Asked, session: Session, repeatable: Repeatable | None, resource: Resource | None
     ) -> None:
         self.session = session
-        self.now: datetime = clock(session)
+        self.now: datetime = asked.parts.timekeeper.now(session)
         self._asked, self._repeatable, self._resource = asked, repeatable, resource
 
     @property

@@ -19,6 +19,7 @@ from comms.services.letters.render import Letters
 from comms.services.readiness import Readiness, look
 from comms.store.engines import make_engine, make_glancing
 from comms.store.session import Sessions, make_sessions
+from comms.store.timekeeping import Timekeeper
 from comms.store.version import require_current
 
 FEW, PATIENCE = 3, 0.02
@@ -34,7 +35,7 @@ class Parts:
         self.settings, self._given = settings, engine is not None
         self.engine = engine or make_engine(settings.database_url, ask_first=False)
         self._glancing = make_glancing(self.engine)
-        self.metrics = RequestMetrics()
+        self.metrics, self.timekeeper = RequestMetrics(), Timekeeper()
         self.readers, self.writers = _readers_and_writers(self.engine, settings.api_threads)
         self._checked = False
 

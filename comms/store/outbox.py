@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from comms.causes import cause_of
+from comms.store.appending import append
 from comms.store.models import OutboxEvent, table_of
 
-_NEW = insert(table_of(OutboxEvent))
+_EVENTS = table_of(OutboxEvent)
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def add_events(
             "key": key,
             "payload": payload,
             "created_at": now,
+            "attempts": 0,
             **_whence(payload, (stories or {}).get(key, _UNTOLD)),
         }
         for key, payload in payloads
     ]
-    if rows:
-        session.execute(_NEW, rows)
+    append(session, _EVENTS, rows)
 
 
 def _whence(payload: Mapping[str, Any], story: Story) -> dict[str, Any]:

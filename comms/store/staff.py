@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from comms.store.appending import append
 from comms.store.engines import insert_for
 from comms.store.models import AuditEntry, StaffItem, table_of
 
-_NEW_ENTRY = insert(table_of(AuditEntry))
+_ENTRIES = table_of(AuditEntry)
 
 REASONS = {
     "email_in_doubt": "resolve",
@@ -141,6 +142,4 @@ def audit_each(
 ) -> None:
     """Record that the same was done to several rows."""
     done = {"at": now, "actor": actor, "action": action, "subject_type": subject_type, "details": details or None}
-    rows = [done | {"subject_id": id_} for id_ in subject_ids]
-    if rows:
-        session.execute(_NEW_ENTRY, rows)
+    append(session, _ENTRIES, [done | {"subject_id": id_} for id_ in subject_ids])

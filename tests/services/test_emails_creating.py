@@ -11,7 +11,7 @@ import pytest
 from comms.errors import BadInput, Conflict, LetterNotRendered
 from comms.rules.policy import BERLIN, ContactPolicy
 from comms.services.correspondence import Correspondence
-from comms.services.emails import Written, bytes_from, complete, create_draft, create_queued, queue_email
+from comms.services.emails import Written, bytes_from, complete, create_draft, create_queued, queue_email, show_email
 from comms.services.letters.render import Letters
 from comms.services.withdrawals import withdraw_requests
 from comms.store.models import Email, PlacementRequest
@@ -45,6 +45,19 @@ def test_html_is_read_with_bounds_even_where_its_text_is_given() -> None:
 def test_an_address_whose_key_would_not_fit_is_refused() -> None:
     with pytest.raises(BadInput, match="recipient_email"):
         email_to(1, address="a@" + "ß" * 200 + ".example")
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+def test_a_new_draft_is_told_as_it_is_read_again(sessions: Sessions, language: str) -> None:
+    with writing(sessions) as session:
+        therapist = make_therapist(session, language=language)
+        told = [
+            create_draft(session, email_to(therapist.id), NOW, ME),
+            create_draft(session, email_to(90_001, batch_id="b-1", body_text="Moin"), NOW, ME),
+            create_draft(session, email_to(therapist.id, make_request(session, therapist).id), NOW, ME),
+        ]
+    with reading(sessions) as session:
+        assert [show_email(session, email.id) for email in told] == told
 
 
 def test_a_letter_is_dated_when_it_is_done_and_keeps_its_name(sessions: Sessions) -> None:

@@ -17,13 +17,14 @@ from comms.rules.policy import ContactPolicy, Identity
 from comms.rules.states import OPEN_REQUEST, EmailStatus
 from comms.services.correspondence import Correspondence
 from comms.services.emails.queueing import EnsureBytes, queue_email
-from comms.services.emails.reading import OF_NEW, EmailDetails, details_of_new, show_email
+from comms.services.emails.reading import EmailDetails, details_of_new, show_email
 from comms.services.emails.requests import accept_requests
 from comms.services.events import announce_mentioned
 from comms.services.intake.stubs import keep_therapist_stub
 from comms.services.letters.addresses import new_message_id, new_reply_token, require_plain, wire_address
 from comms.services.letters.hypertext import read_html, text_of
 from comms.services.stories import Mentioned, mention_emails
+from comms.store.appending import at_once
 from comms.store.models import Email, PlacementRequest, Therapist, table_of
 from comms.store.places import place_requests
 from comms.store.staff import audit
@@ -48,7 +49,7 @@ _NEW_EMAIL = (
         ),
         include_defaults=False,
     )
-    .returning(*OF_NEW)
+    .returning(_EMAIL.c.id, _EMAIL.c.language)
 )
 """In the therapist's language; of one whom nobody knows it makes none."""
 
@@ -106,9 +107,10 @@ def create_draft(session: Session, written: Written, now: datetime, actor: str) 
 
     Conflict for requests that are closed or another therapist's; they may wait elsewhere until the draft is queued.
     """
-    email = _insert(session, written, now, actor)
-    _announce(session, email, written, EmailStatus.DRAFT, now)
-    return show_email(session, email.id) if written.placement_request_ids else replace(email, events=1)
+    with at_once(session):
+        email = _insert(session, written, now, actor)
+        _announce(session, email, written, EmailStatus.DRAFT, now)
+    return show_email(session, email.id) if written.placement_request_ids else email
 
 
 def create_queued(
@@ -173,7 +175,7 @@ def _write(session: Session, written: Written, now: datetime) -> EmailDetails:
     if made is None:  # a therapist of whom nobody told us
         keep_therapist_stub(session, written.therapist_id, now)
         made = session.execute(_NEW_EMAIL, row).one()
-    return details_of_new(made)
+    return details_of_new({**row, **made._mapping}, events=1)
 
 
 def _place(session: Session, email_id: int, written: Written, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -142,9 +143,10 @@ def show_email(session: Session, email_id: int) -> EmailDetails:
     )
 
 
-def details_of_new(row: Row[Any]) -> EmailDetails:
-    """What there is to know of an email at its beginning; the row has the columns OF_NEW."""
-    return EmailDetails(**row._mapping, placement_request_ids=(), batches=(), attempts=(), events=0)
+def details_of_new(given: Mapping[str, Any], events: int) -> EmailDetails:
+    """What there is to know of an email that was just made from these columns, and speaks of no request."""
+    known = {name: given.get(name, at_first) for name, at_first in _AT_FIRST.items()}
+    return EmailDetails(**known, placement_request_ids=(), batches=(), attempts=(), events=events)
 
 
 def _batches(session: Session, email_id: int) -> tuple[BatchView, ...]:
@@ -168,9 +170,10 @@ def _of_email(view: Any, model: type[Base], order: str) -> Select[Any]:
 
 _EVENTS = select(func.count()).select_from(table_of(OutboxEvent)).where(table_of(OutboxEvent).c.key == bindparam("key"))
 _PLACED = select(table_of(EmailBatch).c.id).where(table_of(EmailBatch).c.email_id == bindparam("email_id")).exists()
-OF_NEW = _columns(EmailDetails, Email, "placement_request_ids", "batches", "attempts", "events")
+_OF_EMAIL = _columns(EmailDetails, Email, "placement_request_ids", "batches", "attempts", "events")
+_AT_FIRST = {column.name: getattr(column.default, "arg", None) for column in _OF_EMAIL}
 _DETAILS = select(
-    *OF_NEW,
+    *_OF_EMAIL,
     _EVENTS.scalar_subquery().label("events"),
     _PLACED.label("placed"),
 ).where(table_of(Email).c.id == bindparam("email_id"))
