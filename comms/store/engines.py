@@ -115,16 +115,23 @@ _NOTICED = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count"
 """A server that vanishes without a word is noticed after some 60 s, and not when the kernel gives up after hours."""
 
 
+_LIMITS = "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
+_ALWAYS = "-c synchronous_commit=on -c timezone=UTC"
+"""A server may be told otherwise: then a crash loses marks that were committed."""
+
+
 def _postgresql(url: URL, ask_first: bool, **differing: Any) -> Engine:
-    limits = "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
-    durable = "-c synchronous_commit=on"  # a server may be told otherwise: then a crash loses marks that were committed
+    """What the URL says of connections goes before our limits."""
+    ours = {"connect_timeout": 10, **_NOTICED}
+    said = " ".join(url.normalized_query.get("options", ()))
     return create_engine(
         url,
         hide_parameters=True,  # errors would quote the row: addresses, letters, diagnoses
         pool_pre_ping=ask_first,
         pool_size=10,
         max_overflow=20,
-        connect_args={"connect_timeout": 10, "options": f"{limits} {durable} -c timezone=UTC"} | _NOTICED,
+        connect_args={name: value for name, value in ours.items() if name not in url.query}
+        | {"options": f"{_LIMITS} {said} {_ALWAYS}"},
         **differing,
     )
 
