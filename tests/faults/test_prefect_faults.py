@@ -54,7 +54,7 @@ $$ BEGIN PERFORM pg_advisory_xact_lock_shared({GATE}); RETURN new; END $$;
 CREATE TRIGGER gate BEFORE INSERT ON job_runs FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate()
 """
 """The flows need longer to begin, all at once, than anybody waits for a lock or an answer of ours."""
-PATIENT = {"options": "-c statement_timeout=0"}
+UNHURRIED = {"options": "-c statement_timeout=0"}
 OPEN = "DROP TRIGGER gate ON job_runs; DROP FUNCTION wait_at_the_gate()"
 T = TypeVar("T")
 
@@ -166,7 +166,7 @@ def world(
     sessions = make_sessions(empty_postgresql)
     load_sample(sessions, datetime.now(UTC), therapists=40)
     _let_the_platform_speak(sessions)
-    url = empty_postgresql.url.update_query_dict(PATIENT).render_as_string(hide_password=False)
+    url = empty_postgresql.url.update_query_dict(UNHURRIED).render_as_string(hide_password=False)
     prefect.start()
     with SmtpServer(journal=tmp_path / "journal") as mail, broker() as kafka:
         variables = environment(url, tmp_path, mail.port) | {"KAFKA_BOOTSTRAP_SERVERS": kafka.servers}
