@@ -22,8 +22,8 @@ class Service(BaseModel):
     database_url: DatabaseUrl = setting(
         None,
         "DATABASE_URL",
-        "PostgreSQL (`postgresql://USER:PASSWORD@HOST/NAME`) or SQLite (`sqlite:///PATH`). What PostgreSQL's has after a "
-        "`?` (`sslmode`, `connect_timeout`, `options` as `-c statement_timeout=…`) goes before our limits.",
+        "PostgreSQL (`postgresql://USER:PASSWORD@HOST/NAME`) or SQLite (`sqlite:///PATH`). What PostgreSQL's has after "
+        "a `?` (`sslmode`, `connect_timeout`, `options` as `-c statement_timeout=…`) goes before our limits.",
         secret=True,
         shown="the SQLite file `comms.db` in COMMS_HOME",
         default_from=lambda known: f"sqlite:///{known['home'] / 'comms.db'}",
