@@ -10,12 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from api import asking
 from api.routers import call_list
 from comms.rules.policy import BERLIN
 from comms.services.events import announce_emails
 from comms.store.models import Email
 from comms.store.session import Sessions, writing
+from comms.store.timekeeping import Timekeeper
 from tests.factories import NOW, make_request, make_sent_email, make_therapist
 from tests.services.calls import EVERY_WEEKDAY
 
@@ -32,8 +32,8 @@ class Clock:
 
 def set_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     told = Clock()
-    for module in (asking, call_list):
-        monkeypatch.setattr(module, "clock", lambda _: told.now)
+    monkeypatch.setattr(Timekeeper, "now", lambda *_: told.now)
+    monkeypatch.setattr(call_list, "clock", lambda _: told.now)
     return told
 
 
