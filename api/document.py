@@ -63,7 +63,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _head(operation: dict[str, Any]) -> None:
     """The first line of a docstring is what a list of operations shows; the rest is for who opens one."""
     first, _, rest = operation.pop("description", operation["summary"]).partition("\n\n")
-    operation["summary"] = " ".join(first.split()).removesuffix(".")
+    operation["summary"] = " ".join(first.replace("`", "").split()).removesuffix(".")
     if rest:
         operation["description"] = rest
 

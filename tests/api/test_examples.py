@@ -48,6 +48,7 @@ def test_every_operation_is_described(operation: Operation) -> None:
     assert set(operation.words["tags"]) <= known
     assert len(operation.words["tags"]) == 1
     assert len(operation.words["summary"].split()) > 2, "the first line of its docstring"
+    assert "`" not in operation.words["summary"], "plain text, while a description is Markdown"
     assert all(answer["description"] for answer in operation.words["responses"].values())
 
 
