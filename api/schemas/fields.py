@@ -45,7 +45,7 @@ def _text(value: str) -> str:
 
 
 def _is_readable(text: str) -> bool:
-    """Without control characters and halves of surrogates; a pattern would take three times as long."""
+    """Without control characters and halves of surrogates; a pattern takes three times as long for a letter."""
     try:
         written = text.encode()
     except UnicodeEncodeError:

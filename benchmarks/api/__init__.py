@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _measure(name: str, database_url: str) -> None:
-    key = _fill(database_url)
+    key = fill(database_url, ROWS)
     with ExitStack() as running:
         ours = running.enter_context(_server(database_url, *UVICORN, "{port}", "api.app:app"))
         bare = running.enter_context(_server(database_url, *UVICORN, "{port}", "benchmarks.api.others:bare"))
@@ -86,12 +86,13 @@ def _ids(load: Load) -> list[int]:
     return [email["id"] for email in json.loads(load.answer())]
 
 
-def _fill(database_url: str) -> str:
+def fill(database_url: str, rows: int) -> str:
+    """Put that many emails there; return a key for all that there is."""
     engine = make_engine(database_url)
     upgrade(engine)
     with writing(make_sessions(engine)) as session:
         therapist, now = make_therapist(session, id=101), datetime.now(UTC)
-        for hour in range(ROWS):
+        for hour in range(rows):
             make_sent_email(session, therapist, at=now - timedelta(hours=hour), body_html=LETTER, body_text=LETTER)
         made = create_key(session, "benchmark", [Scope.ADMIN], now, "benchmark")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

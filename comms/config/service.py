@@ -23,7 +23,7 @@ class Service(BaseModel):
         None,
         "DATABASE_URL",
         "PostgreSQL (`postgresql://USER:PASSWORD@HOST/NAME`) or SQLite (`sqlite:///PATH`). What PostgreSQL's has after "
-        "a `?` (`sslmode`, `connect_timeout`, `options` as `-c statement_timeout=…`) goes before our limits.",
+        "a `?` goes before our limits: `sslmode`, `connect_timeout`, `options=-c%20statement_timeout%3D300000`.",
         secret=True,
         shown="the SQLite file `comms.db` in COMMS_HOME",
         default_from=lambda known: f"sqlite:///{known['home'] / 'comms.db'}",

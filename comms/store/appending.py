@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.types import TypeEngine
 
 Row = Mapping[str, Any]
-"""Says something of every column that has a default in Python, too."""
 
 _GATHERED = "comms_appended"
 
 
+@dataclass
+class _Gathered:
+    """What waits to be written at once, and the savepoint that it belongs to."""
+
+    savepoint: SessionTransaction | None
+    rows: list[tuple[Table, Row]]
+
+
 def append(session: Session, table: Table, rows: Sequence[Row]) -> None:
-    """Add rows, all with the same columns."""
-    gathered: list[tuple[Table, Row]] | None = session.info.get(_GATHERED)
-    if gathered is not None:
-        gathered += [(table, row) for row in rows]
+    """Add rows; those of one call have the same columns."""
+    gathered: _Gathered | None = session.info.get(_GATHERED)
+    if gathered and gathered.savepoint is session.get_nested_transaction():
+        gathered.rows += [(table, row) for row in rows]
     elif len(rows) == 1:
         _write(session.connection(), [(table, rows[0])])
     elif rows:
@@ -31,27 +38,39 @@ def append(session: Session, table: Table, rows: Sequence[Row]) -> None:
 
 @contextmanager
 def at_once(session: Session) -> Iterator[None]:
-    """Write what is appended meanwhile at the end: on PostgreSQL in one round trip.
+    """Write the few rows that are appended meanwhile at the end: on PostgreSQL in one round trip.
 
-    Whatever undoes a part of it, a savepoint that is rolled back, must raise out of it too.
+    What is appended in a savepoint that begins meanwhile goes with that, for it may be undone with it.
     """
-    session.info[_GATHERED] = gathered = list[tuple[Table, Row]]()
+    if _GATHERED in session.info:
+        yield
+        return
+    session.info[_GATHERED] = gathered = _Gathered(session.get_nested_transaction(), [])
     try:
         yield
     finally:
         del session.info[_GATHERED]
-    _write(session.connection(), gathered)
+    _write(session.connection(), gathered.rows)
 
 
 def _write(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:
     """Give rows to the driver: to compile an INSERT and look for its id would cost as much again."""
-    said = [(_insert(table, tuple(row), place, connection.dialect), row) for place, (table, row) in enumerate(rows)]
-    if connection.dialect.positional:
-        for one, row in said:
+    filled = [(table, {**_at_first(table), **row}) for table, row in rows]
+    dialect = connection.dialect
+    if dialect.positional:
+        for table, row in filled:
+            one = _insert(table, tuple(row), 0, dialect)
             connection.exec_driver_sql(one.statement, tuple(one.values(row).values()))
-    elif said:
+    elif filled:
+        said = [(_insert(table, tuple(row), place, dialect), row) for place, (table, row) in enumerate(filled)]
         values = {name: value for one, row in said for name, value in one.values(row).items()}
         connection.exec_driver_sql("; ".join(one.statement for one, _ in said), values)
+
+
+@cache
+def _at_first(table: Table) -> Row:
+    """What columns hold by themselves, as the model says it."""
+    return {column.name: column.default.arg for column in table.c if column.default and column.default.is_scalar}
 
 
 @dataclass(frozen=True)

@@ -117,11 +117,11 @@ _NOTICED = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count"
 
 _LIMITS = "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
 _ALWAYS = "-c synchronous_commit=on -c timezone=UTC"
-"""A server may be told otherwise: then a crash loses marks that were committed."""
+"""Whatever the server or the URL says: else a crash loses marks that were committed, and times are local."""
 
 
 def _postgresql(url: URL, ask_first: bool, **differing: Any) -> Engine:
-    """What the URL says of connections goes before our limits."""
+    """What the URL says of connections goes before our limits, but not before what is always so."""
     ours = {"connect_timeout": 10, **_NOTICED}
     said = " ".join(url.normalized_query.get("options", ()))
     return create_engine(

@@ -46,7 +46,6 @@ def add_events(
             "key": key,
             "payload": payload,
             "created_at": now,
-            "attempts": 0,
             **_whence(payload, (stories or {}).get(key, _UNTOLD)),
         }
         for key, payload in payloads

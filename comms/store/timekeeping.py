@@ -11,15 +11,17 @@ from comms.store.engines import clock
 
 FRESH = 1.0
 """Seconds for which an answer is carried on."""
+PROMPT = 0.05
+"""Seconds within which it must have come: one that was held up says what the time was, to its asker only."""
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Nobody sets it, and it goes on while the machine sleeps."""
+"""Nobody sets it, and it goes on while the machine is suspended."""
 
 
 class Timekeeper:
     """Asks the database now and then, and counts on by what has passed on this machine since the answer.
 
-    So it is never ahead of the database, and behind it by the way of one answer at most: the clock of this machine does
-    not matter, as with `clock`.
+    So it is behind the database by no more than PROMPT, and ahead of it only where that one's clock was set back, for
+    no longer than FRESH. The clock of this machine does not matter, as with `clock`.
     """
 
     def __init__(self) -> None:
@@ -27,12 +29,13 @@ class Timekeeper:
 
     def now(self, session: Session) -> datetime:
         """Tell the time (UTC); asks in this session's transaction where the last answer is no longer fresh."""
-        answer = self._answer
-        if answer is None or _since_boot() - answer[0] > FRESH:
-            told = clock(session)
-            self._answer = answer = (_since_boot(), told)
-        at, told = answer
-        return told + timedelta(seconds=_since_boot() - at)
+        answer, begun = self._answer, _since_boot()
+        if answer is not None and begun - answer[0] <= FRESH:
+            return answer[1] + timedelta(seconds=begun - answer[0])
+        told, ended = clock(session), _since_boot()
+        if ended - begun <= PROMPT and self._answer is answer:  # nobody else's came first
+            self._answer = ended, told
+        return told
 
 
 def _since_boot() -> float:

@@ -27,7 +27,7 @@ def entry(subject_id: int | None = 1, **differing: Any) -> dict[str, Any]:
 
 
 def announcement(event_id: str = "a", **differing: Any) -> dict[str, Any]:
-    plain = {"event_type": "communication.email_created", "key": "email:1", "payload": {"email_id": 1}, "attempts": 0}
+    plain = {"event_type": "communication.email_created", "key": "email:1", "payload": {"email_id": 1}}
     return plain | {"event_id": event_id, "created_at": NOW} | differing
 
 
@@ -112,6 +112,37 @@ def test_what_raises_leaves_nothing_for_later(sessions: Sessions) -> None:
         assert [row["subject_id"] for row in stored(session, ENTRIES)] == [2]
 
 
+def test_in_one_another_the_outermost_writes_all_in_order(sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        with at_once(session):
+            append(session, ENTRIES, [entry(1)])
+            with at_once(session):
+                append(session, ENTRIES, [entry(2)])
+            append(session, ENTRIES, [entry(3)])
+        assert [row["subject_id"] for row in stored(session, ENTRIES)] == [1, 2, 3]
+
+
+def test_what_raises_in_one_another_is_what_is_told(sessions: Sessions) -> None:
+    def fail() -> None:
+        with writing(sessions) as session, at_once(session), at_once(session):
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        fail()
+
+
+def test_what_a_savepoint_takes_back_is_not_written_at_once_with_the_others(sessions: Sessions) -> None:
+    with writing(sessions) as session:
+        with at_once(session):
+            append(session, ENTRIES, [entry(1)])
+            with suppress(KeyError), session.begin_nested():
+                append(session, ENTRIES, [entry(2)])
+                raise KeyError
+            with session.begin_nested():
+                append(session, ENTRIES, [entry(3)])
+        assert sorted(row["subject_id"] for row in stored(session, ENTRIES)) == [1, 3]
+
+
 def test_of_what_is_appended_at_once_all_is_refused_or_nothing(sessions: Sessions) -> None:
     def write_twice() -> None:
         with writing(sessions) as session, at_once(session):
@@ -124,7 +155,7 @@ def test_of_what_is_appended_at_once_all_is_refused_or_nothing(sessions: Session
         assert stored(session, ENTRIES) + stored(session, EVENTS) == []
 
 
-def test_an_error_does_not_quote_the_row(sessions: Sessions) -> None:
+def test_an_error_does_not_quote_the_parameters(sessions: Sessions) -> None:
     with pytest.raises(IntegrityError) as raised, writing(sessions) as session:
         append(session, ENTRIES, [entry(actor=None, action="Geheimrat")])
     assert "[SQL parameters hidden" in str(raised.value)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from comms.store import timekeeping
 from comms.store.engines import clock
 from comms.store.session import Sessions, reading
-from comms.store.timekeeping import FRESH, Timekeeper
+from comms.store.timekeeping import FRESH, PROMPT, Timekeeper
 
 TOLD = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -66,9 +66,32 @@ def test_a_machine_that_slept_asks_when_it_wakes(machine: Machine) -> None:
     assert keeper.now(NOBODY) == machine.told
 
 
-def test_an_answer_that_was_long_on_its_way_never_lets_it_run_ahead(machine: Machine) -> None:
-    machine.way = FRESH * 3
-    assert Timekeeper().now(NOBODY) == TOLD
+def test_an_answer_that_came_at_once_counts_from_when_it_came(machine: Machine) -> None:
+    keeper, machine.way = Timekeeper(), PROMPT / 2
+    keeper.now(NOBODY)
+    machine.go_on(0.25)
+    assert keeper.now(NOBODY) == TOLD + timedelta(seconds=0.25)  # behind by its way, never ahead
+
+
+def test_an_answer_that_was_held_up_is_good_for_its_asker_only(machine: Machine) -> None:
+    keeper, machine.way = Timekeeper(), PROMPT * 2
+    assert keeper.now(NOBODY) == TOLD
+    machine.told, machine.way = TOLD + timedelta(seconds=PROMPT * 2), 0.0
+    assert (keeper.now(NOBODY), machine.asked) == (machine.told, 2)
+
+
+def test_an_answer_that_is_overtaken_replaces_no_newer_one(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = Timekeeper()
+    newer = TOLD + timedelta(milliseconds=10)
+
+    def overtaken(_: Session) -> datetime:
+        monkeypatch.setattr(timekeeping, "clock", lambda _: newer)
+        assert keeper.now(NOBODY) == newer
+        return TOLD
+
+    monkeypatch.setattr(timekeeping, "clock", overtaken)
+    assert keeper.now(NOBODY) == TOLD
+    assert keeper.now(NOBODY) == newer
 
 
 def test_it_is_the_databases_time(sessions: Sessions) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
 
 from comms.services.intake.fields import Columns
 from comms.services.intake.merging import Change
 from comms.services.intake.records import Kind
+from comms.store.appending import append
 from comms.store.engines import insert_for
 from comms.store.models import AuditEntry, Base, Patient, PlacementRequest, Therapist, table_of
 
@@ -88,8 +89,7 @@ def write_trail(session: Session, changes: Iterable[Change], moved: Collection[i
         }
         for change in changes
     ]
-    if rows:
-        session.execute(insert(table_of(AuditEntry)), rows)
+    append(session, table_of(AuditEntry), rows)
 
 
 def _changed(change: Change, moved: Collection[int]) -> list[str]:
