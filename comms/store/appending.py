@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.types import TypeEngine
 
 Row = Mapping[str, Any]
@@ -70,7 +71,8 @@ def _write(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:
 @cache
 def _at_first(table: Table) -> Row:
     """What columns hold by themselves, as the model says it."""
-    return {column.name: column.default.arg for column in table.c if column.default and column.default.is_scalar}
+    defaults = {column.name: column.default for column in table.c}
+    return {name: given.arg for name, given in defaults.items() if isinstance(given, ScalarElementColumnDefault)}
 
 
 @dataclass(frozen=True)
