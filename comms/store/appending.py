@@ -57,15 +57,27 @@ def at_once(session: Session) -> Iterator[None]:
 def _write(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:
     """Give rows to the driver: to compile an INSERT and look for its id would cost as much again."""
     filled = [(table, {**_at_first(table), **row}) for table, row in rows]
-    dialect = connection.dialect
-    if dialect.positional:
-        for table, row in filled:
-            one = _insert(table, tuple(row), 0, dialect)
-            connection.exec_driver_sql(one.statement, tuple(one.values(row).values()))
+    if connection.dialect.positional:
+        _write_each(connection, filled)
     elif filled:
-        said = [(_insert(table, tuple(row), place, dialect), row) for place, (table, row) in enumerate(filled)]
-        values = {name: value for one, row in said for name, value in one.values(row).items()}
-        connection.exec_driver_sql("; ".join(one.statement for one, _ in said), values)
+        _write_together(connection, filled)
+
+
+def _write_each(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:
+    for table, row in rows:
+        one = _insert(table, tuple(row), 0, connection.dialect)
+        connection.exec_driver_sql(one.statement, tuple(one.values(row).values()))
+
+
+def _write_together(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:
+    """As one string of several statements, for which the server is asked once."""
+    said: list[str] = []
+    values: dict[str, Any] = {}
+    for place, (table, row) in enumerate(rows):
+        one = _insert(table, tuple(row), place, connection.dialect)
+        said.append(one.statement)
+        values |= one.values(row)
+    connection.exec_driver_sql("; ".join(said), values)
 
 
 @cache
