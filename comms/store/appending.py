@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, bindparam, insert
 from sqlalchemy.orm import Session, SessionTransaction
-from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from sqlalchemy.types import TypeEngine
+
+from comms.store.models import at_first
 
 Row = Mapping[str, Any]
 
@@ -56,7 +57,7 @@ def at_once(session: Session) -> Iterator[None]:
 
 def _write(connection: Connection, rows: Sequence[tuple[Table, Row]]) -> None:
     """Give rows to the driver: to compile an INSERT and look for its id would cost as much again."""
-    filled = [(table, {**_at_first(table), **row}) for table, row in rows]
+    filled = [(table, {**at_first(table), **row}) for table, row in rows]
     if connection.dialect.positional:
         _write_each(connection, filled)
     elif filled:
@@ -78,13 +79,6 @@ def _write_together(connection: Connection, rows: Sequence[tuple[Table, Row]]) -
         said.append(one.statement)
         values |= one.values(row)
     connection.exec_driver_sql("; ".join(said), values)
-
-
-@cache
-def _at_first(table: Table) -> Row:
-    """What columns hold by themselves, as the model says it."""
-    defaults = {column.name: column.default for column in table.c}
-    return {name: given.arg for name, given in defaults.items() if isinstance(given, ScalarElementColumnDefault)}
 
 
 @dataclass(frozen=True)

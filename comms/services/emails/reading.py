@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from comms.errors import BadInput, NotFound
 from comms.rules.states import EmailStatus
-from comms.store.models import Base, DeliveryAttempt, Email, EmailBatch, OutboxEvent, table_of
+from comms.store.models import Base, DeliveryAttempt, Email, EmailBatch, OutboxEvent, at_first, table_of
 from comms.store.paging import Page, Slice, newest_where
 
 
@@ -171,7 +171,7 @@ def _of_email(view: Any, model: type[Base], order: str) -> Select[Any]:
 _EVENTS = select(func.count()).select_from(table_of(OutboxEvent)).where(table_of(OutboxEvent).c.key == bindparam("key"))
 _PLACED = select(table_of(EmailBatch).c.id).where(table_of(EmailBatch).c.email_id == bindparam("email_id")).exists()
 _OF_EMAIL = _columns(EmailDetails, Email, "placement_request_ids", "batches", "attempts", "events")
-_AT_FIRST = {column.name: getattr(column.default, "arg", None) for column in _OF_EMAIL}
+_AT_FIRST = {column.name: at_first(table_of(Email)).get(column.name) for column in _OF_EMAIL}
 _DETAILS = select(
     *_OF_EMAIL,
     _EVENTS.scalar_subquery().label("events"),

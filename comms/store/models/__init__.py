@@ -1,7 +1,7 @@
 """The tables. One file per subject; import them from here."""
 
 from comms.store.models.access import ApiKey, IdempotencyAnswer
-from comms.store.models.base import Base, BigId, UtcDateTime, table_of
+from comms.store.models.base import Base, BigId, UtcDateTime, at_first, table_of
 from comms.store.models.calls import CallCell, PhoneCall, PhoneCallBatch, PhoneCallEmail
 from comms.store.models.contacts import ContactEntry, ContactState, Suppression
 from comms.store.models.emails import DeliveryAttempt, Email, EmailBatch
@@ -42,5 +42,6 @@ __all__ = [
     "Therapist",
     "TopicMark",
     "UtcDateTime",
+    "at_first",
     "table_of",
 ]

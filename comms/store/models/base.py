@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, Table, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -57,6 +59,13 @@ class Base(DeclarativeBase):
 def table_of(model: type[Base]) -> Table:
     """The table of a model, for statements that want no objects: about tables they cost a quarter."""
     return Base.metadata.tables[model.__tablename__]
+
+
+@cache
+def at_first(table: Table) -> Mapping[str, Any]:
+    """What columns hold where nothing is given, as the model says it; a default that is computed is not among them."""
+    defaults = {column.name: column.default for column in table.c}
+    return {name: given.arg for name, given in defaults.items() if isinstance(given, ScalarElementColumnDefault)}
 
 
 def one_of(column: str, values: Iterable[str]) -> str:
